@@ -1,0 +1,186 @@
+//! Inference of shapes, dtypes and small integer values.
+
+use crate::verify::VerifyError;
+use crate::{Graph, NodeId, Op, OpError, SymTensor, Type, ValueId};
+use satura_tensor::{DType, Dim, Shape};
+
+/// No tensor may have more elements than this.
+pub const LIMIT_ELEMENTS: i64 = 1 << 40;
+
+/// What an op may ask about its inputs.
+pub struct InferCx<'a> {
+    inputs: Vec<(&'a Type, Option<&'a SymTensor>)>,
+    regions: &'a [Graph],
+}
+
+impl<'a> InferCx<'a> {
+    /// The number of inputs.
+    pub fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Whether there are no inputs.
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+
+    /// The type of input `i`.
+    pub fn ty(&self, i: usize) -> &'a Type {
+        self.inputs[i].0
+    }
+
+    /// The dtype of input `i`, which must be a tensor.
+    pub fn dtype(&self, i: usize) -> Result<DType, OpError> {
+        self.ty(i).dtype().ok_or_else(|| OpError::dtype(format!("input {i} must be a tensor, it is {}", self.ty(i))))
+    }
+
+    /// The shape of input `i`, or [`Unknown`](crate::OpErrorKind::Unknown).
+    pub fn shape(&self, i: usize) -> Result<&'a Shape, OpError> {
+        self.ty(i).shape().ok_or_else(|| OpError::unknown(format!("the rank of input {i} is not known")))
+    }
+
+    /// The elements of input `i`, where they are known.
+    pub fn known(&self, i: usize) -> Option<&'a SymTensor> {
+        self.inputs[i].1
+    }
+
+    /// The known elements of input `i`, or [`Unknown`](crate::OpErrorKind::Unknown).
+    pub fn need_known(&self, i: usize) -> Result<&'a SymTensor, OpError> {
+        self.known(i).ok_or_else(|| OpError::unknown(format!("the elements of input {i} are not known")))
+    }
+
+    /// The regions.
+    pub fn regions(&self) -> &'a [Graph] {
+        self.regions
+    }
+
+    /// The common dtype of all inputs from `from` on.
+    pub fn same_dtype(&self, from: usize) -> Result<DType, OpError> {
+        let first = self.dtype(from)?;
+        for i in from + 1..self.len() {
+            let other = self.dtype(i)?;
+            if other != first {
+                return Err(OpError::dtype(format!("input {i} is {other}, input {from} is {first}: they must agree")));
+            }
+        }
+        Ok(first)
+    }
+}
+
+/// Types of the outputs of a node, and the elements of output 0 where they are known. Checks arity and the element limit.
+pub fn infer_node(
+    graph: &Graph,
+    op: &Op,
+    inputs: &[ValueId],
+    regions: &[Graph],
+) -> Result<(Vec<Type>, Option<SymTensor>), OpError> {
+    infer_op(op, inputs.iter().map(|v| (graph.ty(*v), graph.value(*v).known.as_ref())).collect(), regions)
+}
+
+pub(crate) fn infer_op(
+    op: &Op,
+    inputs: Vec<(&Type, Option<&SymTensor>)>,
+    regions: &[Graph],
+) -> Result<(Vec<Type>, Option<SymTensor>), OpError> {
+    let arity = op.arity();
+    if !arity.contains(&inputs.len()) {
+        let expected = if arity.start() == arity.end() {
+            arity.start().to_string()
+        } else {
+            format!("{} to {}", arity.start(), arity.end())
+        };
+        return Err(OpError::arity(format!("{expected} inputs expected, {} given", inputs.len())));
+    }
+    if regions.len() != op.regions() {
+        return Err(OpError::arity(format!("{} regions expected, {} given", op.regions(), regions.len())));
+    }
+    let cx = InferCx { inputs, regions };
+    let types = op.types(&cx)?;
+    for (i, ty) in types.iter().enumerate() {
+        for dim in ty.shape().iter().flat_map(|s| s.iter()) {
+            if let Some(size) = dim.as_const() {
+                if size < 0 {
+                    return Err(OpError::shape(format!("output {i} would have an extent of {size}")));
+                }
+                if size > LIMIT_ELEMENTS {
+                    return Err(OpError::limit(format!("output {i} would have an extent of {size}")));
+                }
+            }
+        }
+        if let Some(shape) = ty.shape()
+            && let Some(elements) = shape.elements().as_const()
+            && elements > LIMIT_ELEMENTS
+        {
+            return Err(OpError::limit(format!(
+                "output {i} of shape {shape} would have more than {LIMIT_ELEMENTS} elements"
+            )));
+        }
+    }
+    let integral = types.first().and_then(Type::dtype).is_some_and(|d| d.is_int() || d == DType::Bool);
+    let known = if integral { op.values(&cx) } else { None };
+    let known = known.filter(|k| {
+        k.elements.len() <= SymTensor::LIMIT
+            && types[0].shape().is_none_or(|s| *s == k.shape.iter().map(|n| Dim::from(*n)).collect::<Shape>())
+    });
+    Ok((types, known))
+}
+
+/// Infers every value of the graph anew, in topological order. A known rank or extent is never given up for an unknown one.
+pub fn infer_graph(graph: &mut Graph) -> Result<(), VerifyError> {
+    let order = graph.order().map_err(|cycle| VerifyError::cycle(graph, &cycle))?;
+    for id in order {
+        infer_one(graph, id)?;
+    }
+    Ok(())
+}
+
+/// Infers the outputs of one node anew.
+pub(crate) fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError> {
+    let node = graph.node(id);
+    let (op, inputs) = (node.op.clone(), node.inputs.clone());
+    if !node.regions.is_empty() {
+        let mut regions = std::mem::take(&mut graph.node_mut(id).regions);
+        for (at, region) in regions.iter_mut().enumerate() {
+            for (index, inner) in region.inputs().to_vec().into_iter().enumerate() {
+                let Some(outer) = op.capture(at, index).and_then(|i| inputs.get(i)) else { continue };
+                let ty = refine(graph.ty(*outer).clone(), region.ty(inner));
+                let known = graph.value(*outer).known.clone();
+                let value = region.value_mut(inner);
+                value.ty = ty;
+                value.known = known;
+            }
+            infer_graph(region)?;
+        }
+        graph.node_mut(id).regions = regions;
+    }
+    let (types, known) = infer_node(graph, &op, &inputs, &graph.node(id).regions)
+        .map_err(|error| VerifyError::node(graph, id, error))?;
+    let outputs = graph.node(id).outputs.clone();
+    let mut known = known;
+    for (i, (output, ty)) in outputs.into_iter().zip(types).enumerate() {
+        let ty = refine(ty, graph.ty(output));
+        let value = graph.value_mut(output);
+        value.ty = ty;
+        if i == 0 {
+            value.known = known.take().or(value.known.take());
+        }
+    }
+    Ok(())
+}
+
+/// The inferred type, with what only the declared one knows.
+fn refine(inferred: Type, declared: &Type) -> Type {
+    match (&inferred, declared) {
+        (Type::Tensor(i), Type::Tensor(d)) if i.dtype == d.dtype && i.shape.is_none() => declared.clone(),
+        (Type::Tensor(i), Type::Tensor(d)) if i.dtype == d.dtype => match (&i.shape, &d.shape) {
+            (Some(a), Some(b)) if a.len() == b.len() => {
+                let merged = a.iter().zip(b.iter()).map(|(x, y)| {
+                    if x.as_const().is_none() && y.as_const().is_some() { y.clone() } else { x.clone() }
+                });
+                Type::tensor(i.dtype, merged.collect::<Shape>())
+            }
+            _ => inferred,
+        },
+        _ => inferred,
+    }
+}

@@ -1,0 +1,231 @@
+//! What an op is: the trait each op struct implements, and the macro behind the one list of ops.
+
+use crate::attr::Attrs;
+use crate::{Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId};
+use satura_tensor::{DType, Shape, Tensor};
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::ops::RangeInclusive;
+
+/// How many inputs an op takes.
+pub type Arity = RangeInclusive<usize>;
+
+/// Algebraic facts of an op, for rewriting and fusion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Algebra {
+    /// Output element `i` depends on element `i` of each (broadcast) input only.
+    pub elementwise: bool,
+    /// `f(a, b) == f(b, a)`, exactly.
+    pub commutative: bool,
+    /// `f(f(a, b), c) == f(a, f(b, c))`, up to rounding.
+    pub associative: bool,
+    /// Only moves or repeats elements of its input: no arithmetic.
+    pub movement: bool,
+}
+
+impl Algebra {
+    /// No facts.
+    pub const NONE: Algebra =
+        Algebra { elementwise: false, commutative: false, associative: false, movement: false };
+    /// Elementwise.
+    pub const ELEMENTWISE: Algebra = Algebra { elementwise: true, ..Algebra::NONE };
+    /// Elementwise, commutative and associative.
+    pub const RING: Algebra = Algebra { commutative: true, associative: true, ..Algebra::ELEMENTWISE };
+    /// Only moves elements.
+    pub const MOVEMENT: Algebra = Algebra { movement: true, ..Algebra::NONE };
+}
+
+/// An operation: attributes, shape rule, and naive evaluation, which defines its result.
+pub trait OpDef: Clone + Debug + Eq + Ord + Hash + Attrs {
+    /// The name in the text form: lower case, words joined by `_`.
+    const NAME: &'static str;
+    /// Algebraic facts.
+    const ALGEBRA: Algebra = Algebra::NONE;
+
+    /// How many inputs it takes.
+    fn arity(&self) -> Arity;
+
+    /// How many outputs it gives.
+    fn outputs(&self) -> usize {
+        1
+    }
+
+    /// How many regions it carries.
+    fn regions(&self) -> usize {
+        0
+    }
+
+    /// The node input that input `index` of region `region` always equals, if there is one: a capture.
+    fn capture(&self, _region: usize, _index: usize) -> Option<usize> {
+        None
+    }
+
+    /// The dtypes of the outputs. Checks the dtypes of the inputs. By default that of input 0 for every output.
+    fn dtypes(&self, cx: &InferCx<'_>) -> Result<Vec<DType>, OpError> {
+        Ok(vec![cx.dtype(0)?; self.outputs()])
+    }
+
+    /// The shapes of the outputs. [`OpErrorKind::Unknown`](crate::OpErrorKind::Unknown) leaves them unknown; every other error rejects the node.
+    fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError>;
+
+    /// The types of the outputs. Ops on tensors leave this as it is.
+    fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
+        let dtypes = self.dtypes(cx)?;
+        match self.shapes(cx) {
+            Ok(shapes) => Ok(dtypes.into_iter().zip(shapes).map(|(d, s)| Type::tensor(d, s)).collect()),
+            Err(error) if error.kind == crate::OpErrorKind::Unknown => {
+                Ok(dtypes.into_iter().map(Type::unranked).collect())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The elements of output 0 where they are small integers (or bools) that follow from what is known at compile time.
+    fn values(&self, _cx: &InferCx<'_>) -> Option<SymTensor> {
+        None
+    }
+
+    /// Computes the outputs: naive and obvious.
+    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError>;
+}
+
+/// An op that is written in terms of others.
+pub trait Composite: OpDef {
+    /// Emits the decomposition and gives the values that replace the outputs. It may use other composites, never this one.
+    fn decompose(&self, cx: &mut dyn Emit, inputs: &[ValueId]) -> Result<Vec<ValueId>, OpError>;
+}
+
+/// Makes [`Op`](crate::Op), [`PrimOp`](crate::PrimOp), the name table and the dispatch from the one list.
+macro_rules! ops {
+    (
+        primitive: $($p_mod:ident::$prim:ident),* $(,)?;
+        composite: $($c_mod:ident::$comp:ident),* $(,)?;
+    ) => {
+        /// An operation with its attributes.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs, reason = "each variant is documented at its struct")]
+        pub enum Op {
+            $($prim($prim),)*
+            $($comp($comp),)*
+            /// A composite defined outside this crate.
+            Custom($crate::Custom),
+        }
+
+        /// The primitives: what a back end matches, exhaustively.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "each variant is documented at its struct")]
+        pub enum PrimOp<'a> {
+            $($prim(&'a $prim),)*
+        }
+
+        $(impl From<$prim> for Op { fn from(op: $prim) -> Op { Op::$prim(op) } })*
+        $(impl From<$comp> for Op { fn from(op: $comp) -> Op { Op::$comp(op) } })*
+
+        macro_rules! dispatch {
+            ($self_:expr, $op:ident => $body:expr) => {
+                match $self_ {
+                    $(Op::$prim($op) => $body,)*
+                    $(Op::$comp($op) => $body,)*
+                    Op::Custom($op) => $body,
+                }
+            };
+        }
+
+        impl Op {
+            /// The names of all ops of the list, primitives first, with `true` for a primitive.
+            pub const NAMES: &'static [(&'static str, bool)] = &[
+                $((<$prim as OpDef>::NAME, true),)*
+                $((<$comp as OpDef>::NAME, false),)*
+            ];
+
+            /// The op as a primitive; `None` for a composite.
+            pub fn prim(&self) -> Option<PrimOp<'_>> {
+                match self {
+                    $(Op::$prim(op) => Some(PrimOp::$prim(op)),)*
+                    $(Op::$comp(_) => None,)*
+                    Op::Custom(_) => None,
+                }
+            }
+
+            /// The name in the text form.
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Op::$prim(_) => <$prim as OpDef>::NAME,)*
+                    $(Op::$comp(_) => <$comp as OpDef>::NAME,)*
+                    Op::Custom(op) => op.name(),
+                }
+            }
+
+            /// Algebraic facts.
+            pub fn algebra(&self) -> Algebra {
+                match self {
+                    $(Op::$prim(_) => <$prim as OpDef>::ALGEBRA,)*
+                    $(Op::$comp(_) => <$comp as OpDef>::ALGEBRA,)*
+                    Op::Custom(_) => Algebra::NONE,
+                }
+            }
+
+            /// How many inputs it takes.
+            pub fn arity(&self) -> Arity {
+                dispatch!(self, op => op.arity())
+            }
+
+            /// How many outputs it gives.
+            pub fn outputs(&self) -> usize {
+                dispatch!(self, op => op.outputs())
+            }
+
+            /// How many regions it carries.
+            pub fn regions(&self) -> usize {
+                dispatch!(self, op => op.regions())
+            }
+
+            /// The node input that input `index` of region `region` always equals, if there is one.
+            pub fn capture(&self, region: usize, index: usize) -> Option<usize> {
+                dispatch!(self, op => op.capture(region, index))
+            }
+
+            /// Replaces bound symbols in attributes.
+            pub fn bind(&mut self, bindings: &satura_tensor::Bindings) {
+                dispatch!(self, op => op.bind_attrs(bindings));
+            }
+
+            /// Names and printed values of the attributes.
+            pub fn print_attrs(&self) -> Vec<(&'static str, String)> {
+                dispatch!(self, op => op.print_attrs())
+            }
+
+            pub(crate) fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
+                dispatch!(self, op => op.types(cx))
+            }
+
+            pub(crate) fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {
+                dispatch!(self, op => op.values(cx))
+            }
+
+            /// Computes the outputs from the inputs, as the op's own file defines it.
+            pub fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
+                dispatch!(self, op => op.eval(inputs, cx))
+            }
+
+            /// Emits a composite's decomposition; `None` for a primitive.
+            pub fn decompose(&self, cx: &mut dyn Emit, inputs: &[ValueId]) -> Option<Result<Vec<ValueId>, OpError>> {
+                match self {
+                    $(Op::$prim(_) => None,)*
+                    $(Op::$comp(op) => Some(op.decompose(cx, inputs)),)*
+                    Op::Custom(op) => Some(op.decompose(cx, inputs)),
+                }
+            }
+
+            /// The op of that name with these attributes; `None` if the list has no such name.
+            pub fn parse(name: &str, attrs: AttrText, store: &ConstStore) -> Option<Result<Op, String>> {
+                match name {
+                    $(<$prim as OpDef>::NAME => Some(<$prim as Attrs>::parse_attrs(attrs, store).map(Op::$prim)),)*
+                    $(<$comp as OpDef>::NAME => Some(<$comp as Attrs>::parse_attrs(attrs, store).map(Op::$comp)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+pub(crate) use ops;

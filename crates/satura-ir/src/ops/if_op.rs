@@ -1,0 +1,84 @@
+//! Conditional execution.
+
+use crate::{Arity, EvalCx, InferCx, OpDef, OpError, SymTensor, Type};
+use satura_tensor::{DType, Elements, Shape, Tensor};
+
+crate::op_struct! {
+    /// Runs region 0 if the condition (input 0, a bool scalar) is true, else region 1. Both take the remaining inputs and give the node's outputs.
+    pub struct If {
+        /// The number of outputs.
+        pub results: usize,
+    }
+}
+
+impl OpDef for If {
+    const NAME: &'static str = "if";
+
+    fn arity(&self) -> Arity {
+        1..=usize::MAX
+    }
+
+    fn outputs(&self) -> usize {
+        self.results
+    }
+
+    fn regions(&self) -> usize {
+        2
+    }
+
+    fn capture(&self, _region: usize, index: usize) -> Option<usize> {
+        Some(index + 1)
+    }
+
+    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
+        Err(OpError::unknown("the types of `if` come from its regions"))
+    }
+
+    /// What both regions agree on: an extent that differs becomes unknown, as does the rank. Where the condition is known, the types of its region.
+    fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
+        if cx.dtype(0)? != DType::Bool {
+            return Err(OpError::dtype(format!("the condition must be bool, it is {}", cx.ty(0))));
+        }
+        for (name, region) in ["then", "else"].iter().zip(cx.regions()) {
+            if region.inputs().len() + 1 != cx.len() || region.outputs().len() != self.results {
+                return Err(OpError::arity(format!(
+                    "region `{name}` has {} inputs and {} outputs, the node passes {} and expects {}",
+                    region.inputs().len(),
+                    region.outputs().len(),
+                    cx.len() - 1,
+                    self.results
+                )));
+            }
+        }
+        let [then, other] = cx.regions() else { return Err(OpError::arity("two regions expected")) };
+        let condition = cx.known(0).and_then(|k| k.elements.first()?.as_const());
+        (0..self.results)
+            .map(|i| {
+                let (a, b) = (then.ty(then.outputs()[i].value), other.ty(other.outputs()[i].value));
+                match condition {
+                    Some(0) => Ok(b.clone()),
+                    Some(_) => Ok(a.clone()),
+                    None if a == b => Ok(a.clone()),
+                    None => match (a.dtype(), b.dtype()) {
+                        (Some(x), Some(y)) if x == y => Ok(Type::unranked(x)),
+                        _ => Err(OpError::dtype(format!("output {i} is {a} in `then` and {b} in `else`"))),
+                    },
+                }
+            })
+            .collect()
+    }
+
+    fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {
+        let condition = cx.known(0)?.elements.first()?.as_const()?;
+        let region = &cx.regions()[usize::from(condition == 0)];
+        region.value(region.outputs().first()?.value).known.clone()
+    }
+
+    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
+        let condition = match inputs[0].to_elements() {
+            Elements::Bool(v) if v.len() == 1 => v[0],
+            _ => return Err(OpError::value("the condition must be one bool")),
+        };
+        cx.run(&cx.regions()[usize::from(!condition)], &inputs[1..])
+    }
+}

@@ -1,0 +1,278 @@
+//! What op files share: axis arithmetic, broadcast iteration, and the macros for elementwise ops.
+
+use crate::{InferCx, OpError, SymTensor};
+use satura_tensor::{DType, Dim, Elements, Shape, Tensor, broadcast_dims, broadcast_sizes, contiguous_strides};
+
+/// The axis counted from the front: `-1` is the last of `rank`.
+pub fn axis_index(axis: i64, rank: usize) -> Result<usize, OpError> {
+    let signed = i64::try_from(rank).unwrap_or(i64::MAX);
+    let index = if axis < 0 { axis.saturating_add(signed) } else { axis };
+    usize::try_from(index)
+        .ok()
+        .filter(|i| *i < rank)
+        .ok_or_else(|| OpError::attribute(format!("axis {axis} is out of range for rank {rank}")))
+}
+
+/// The axes counted from the front, sorted; an axis given twice is an error. `None` is all axes.
+pub fn axis_indices(axes: Option<&[i64]>, rank: usize) -> Result<Vec<usize>, OpError> {
+    let Some(axes) = axes else { return Ok((0..rank).collect()) };
+    let mut indices = axes.iter().map(|a| axis_index(*a, rank)).collect::<Result<Vec<_>, _>>()?;
+    indices.sort_unstable();
+    if indices.windows(2).any(|w| w[0] == w[1]) {
+        return Err(OpError::attribute(format!("axes {axes:?} name an axis twice")));
+    }
+    Ok(indices)
+}
+
+/// The shape that all inputs broadcast to.
+pub(super) fn broadcast_shape(cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
+    let mut shape = cx.shape(0)?.clone();
+    for i in 1..cx.len() {
+        shape = broadcast_dims(&shape, cx.shape(i)?).map_err(|(axis, a, b)| {
+            OpError::shape(format!("input {i} does not broadcast: extents {a} and {b} at axis {axis}"))
+        })?;
+    }
+    Ok(vec![shape])
+}
+
+/// For each element of the broadcast shape of `inputs`, the row-major position in each input.
+pub(super) fn broadcast_positions(inputs: &[Tensor]) -> Result<(Vec<usize>, Vec<Vec<usize>>), OpError> {
+    let shape = inputs.iter().try_fold(Vec::new(), |shape, t| {
+        broadcast_sizes(&shape, t.shape())
+            .ok_or_else(|| OpError::shape(format!("shapes {shape:?} and {:?} do not broadcast", t.shape())))
+    })?;
+    let positions = inputs.iter().map(|t| positions_in(t.shape(), &shape)).collect();
+    Ok((shape, positions))
+}
+
+/// For each element of `shape`, the row-major position in a tensor of sizes `from` that broadcasts to it.
+pub(super) fn positions_in(from: &[usize], shape: &[usize]) -> Vec<usize> {
+    let skip = shape.len() - from.len();
+    let strides = contiguous_strides(from);
+    let mut positions = vec![0usize];
+    for axis in 0..shape.len() {
+        let stride = if axis < skip || from[axis - skip] == 1 { 0 } else { strides[axis - skip] };
+        positions = positions.iter().flat_map(|p| (0..shape[axis]).map(move |i| p + i * stride)).collect();
+    }
+    positions
+}
+
+/// Elements of known inputs, broadcast together, combined one by one.
+pub(super) fn known_elementwise(cx: &InferCx<'_>, f: impl Fn(&[&Dim]) -> Option<Dim>) -> Option<SymTensor> {
+    let inputs: Vec<&SymTensor> = (0..cx.len()).map(|i| cx.known(i)).collect::<Option<_>>()?;
+    let shape = inputs.iter().try_fold(Vec::new(), |shape, k| broadcast_sizes(&shape, &k.shape))?;
+    let positions: Vec<Vec<usize>> = inputs.iter().map(|k| positions_in(&k.shape, &shape)).collect();
+    let count = shape.iter().product();
+    let elements = (0..count)
+        .map(|i| {
+            let operands: Vec<&Dim> = inputs.iter().zip(&positions).map(|(k, p)| &k.elements[p[i]]).collect();
+            f(&operands)
+        })
+        .collect::<Option<_>>()?;
+    Some(SymTensor { shape, elements })
+}
+
+/// Applies a function to each element. `None` for a kind without a function.
+pub(super) fn map_elements(
+    name: &str,
+    x: &Tensor,
+    float: Option<fn(f64) -> f64>,
+    int: Option<fn(i128) -> i128>,
+    boolean: Option<fn(bool) -> bool>,
+) -> Result<Vec<Tensor>, OpError> {
+    let elements = match (x.to_elements(), float, int, boolean) {
+        (Elements::Float(v), Some(f), ..) => Elements::Float(v.into_iter().map(f).collect()),
+        (Elements::Int(v), _, Some(f), _) => Elements::Int(v.into_iter().map(f).collect()),
+        (Elements::Bool(v), .., Some(f)) => Elements::Bool(v.into_iter().map(f).collect()),
+        _ => return Err(OpError::dtype(format!("{name} does not take {}", x.dtype()))),
+    };
+    Ok(vec![Tensor::from_elements(x.dtype(), x.shape(), elements)])
+}
+
+/// Functions of two elements by kind, for [`zip_elements`].
+#[derive(Clone, Copy, Default)]
+pub(super) struct Zip {
+    pub(super) float: Option<fn(f64, f64) -> f64>,
+    pub(super) int: Option<fn(i128, i128, DType) -> Result<i128, OpError>>,
+    pub(super) boolean: Option<fn(bool, bool) -> bool>,
+    pub(super) complex: Option<fn([f64; 2], [f64; 2]) -> [f64; 2]>,
+}
+
+/// Applies a function to each pair of elements of two tensors of one dtype that broadcast together.
+pub(super) fn zip_elements(name: &str, inputs: &[Tensor], zip: Zip) -> Result<Vec<Tensor>, OpError> {
+    let (shape, positions) = broadcast_positions(inputs)?;
+    let dtype = inputs[0].dtype();
+    let pairs = || positions[0].iter().zip(&positions[1]);
+    let elements = match (inputs[0].to_elements(), inputs[1].to_elements()) {
+        (Elements::Float(a), Elements::Float(b)) if zip.float.is_some() => {
+            let f = zip.float.expect("the guard asks for it");
+            Elements::Float(pairs().map(|(i, j)| f(a[*i], b[*j])).collect())
+        }
+        (Elements::Int(a), Elements::Int(b)) if zip.int.is_some() => {
+            let f = zip.int.expect("the guard asks for it");
+            Elements::Int(pairs().map(|(i, j)| f(a[*i], b[*j], dtype)).collect::<Result<_, _>>()?)
+        }
+        (Elements::Bool(a), Elements::Bool(b)) if zip.boolean.is_some() => {
+            let f = zip.boolean.expect("the guard asks for it");
+            Elements::Bool(pairs().map(|(i, j)| f(a[*i], b[*j])).collect())
+        }
+        (Elements::Complex(a), Elements::Complex(b)) if zip.complex.is_some() => {
+            let f = zip.complex.expect("the guard asks for it");
+            Elements::Complex(pairs().map(|(i, j)| f(a[*i], b[*j])).collect())
+        }
+        _ => {
+            return Err(OpError::dtype(format!("{name} does not take {} and {}", dtype, inputs[1].dtype())));
+        }
+    };
+    Ok(vec![Tensor::from_elements(dtype, &shape, elements)])
+}
+
+/// Compares each pair of elements of two tensors of one dtype that broadcast together.
+pub(super) fn compare_elements(
+    name: &str,
+    inputs: &[Tensor],
+    float: fn(&f64, &f64) -> bool,
+    int: fn(&i128, &i128) -> bool,
+    other: Option<fn(&[u8], &[u8]) -> bool>,
+) -> Result<Vec<Tensor>, OpError> {
+    let (shape, positions) = broadcast_positions(inputs)?;
+    let pairs = || positions[0].iter().zip(&positions[1]);
+    let unsupported = || OpError::dtype(format!("{name} does not take {}", inputs[0].dtype()));
+    let result: Vec<bool> = match (inputs[0].to_elements(), inputs[1].to_elements()) {
+        (Elements::Float(a), Elements::Float(b)) => pairs().map(|(i, j)| float(&a[*i], &b[*j])).collect(),
+        (Elements::Int(a), Elements::Int(b)) => pairs().map(|(i, j)| int(&a[*i], &b[*j])).collect(),
+        (Elements::Bool(a), Elements::Bool(b)) => {
+            pairs().map(|(i, j)| int(&i128::from(a[*i]), &i128::from(b[*j]))).collect()
+        }
+        (Elements::String(a), Elements::String(b)) => {
+            let f = other.ok_or_else(unsupported)?;
+            pairs().map(|(i, j)| f(&a[*i], &b[*j])).collect()
+        }
+        _ => return Err(unsupported()),
+    };
+    Ok(vec![Tensor::from_bools(&result, &shape)])
+}
+
+/// The elements of all inputs, one tensor after the other, as one vector.
+pub(super) fn join(inputs: &[Tensor]) -> Result<Tensor, OpError> {
+    let dtype = inputs[0].dtype();
+    if inputs.iter().any(|t| t.dtype() != dtype) {
+        return Err(OpError::dtype("all inputs must have one dtype"));
+    }
+    let shape = [inputs.iter().map(Tensor::elements).sum()];
+    if dtype == DType::String {
+        let strings = inputs.iter().flat_map(|t| t.strings().unwrap_or(&[]).iter().cloned()).collect();
+        return Ok(Tensor::from_strings(strings, &shape));
+    }
+    if dtype.bits() >= 8 {
+        let bytes: Vec<u8> = inputs.iter().flat_map(|t| t.bytes().iter().copied()).collect();
+        return Tensor::from_bytes(dtype, &shape, bytes.into()).map_err(|e| OpError::value(e.to_string()));
+    }
+    let mut ints = Vec::new();
+    let mut floats = Vec::new();
+    for tensor in inputs {
+        match tensor.to_elements() {
+            Elements::Int(v) => ints.extend(v),
+            Elements::Float(v) => floats.extend(v),
+            _ => return Err(OpError::dtype("only numbers are packed")),
+        }
+    }
+    let elements = if dtype.is_float() { Elements::Float(floats) } else { Elements::Int(ints) };
+    Ok(Tensor::from_elements(dtype, &shape, elements))
+}
+
+/// Declares a unary elementwise op. Kinds without a function are refused, at inference already.
+macro_rules! unary_op {
+    (
+        $(#[$meta:meta])* $name:ident, $text:literal
+        $(, float: $float:expr)? $(, int: $int:expr)? $(, boolean: $boolean:expr)? $(, known: $known:expr)? $(,)?
+    ) => {
+        $crate::op_struct! { $(#[$meta])* pub struct $name {} }
+
+        impl $crate::OpDef for $name {
+            const NAME: &'static str = $text;
+            const ALGEBRA: $crate::Algebra = $crate::Algebra::ELEMENTWISE;
+
+            fn arity(&self) -> $crate::Arity {
+                1..=1
+            }
+
+            fn dtypes(&self, cx: &$crate::InferCx<'_>) -> Result<Vec<satura_tensor::DType>, $crate::OpError> {
+                let dtype = cx.dtype(0)?;
+                let takes = false
+                    $(|| { let _: fn(f64) -> f64 = $float; dtype.is_float() })?
+                    $(|| { let _: fn(i128) -> i128 = $int; dtype.is_int() })?
+                    $(|| { let _: fn(bool) -> bool = $boolean; dtype == satura_tensor::DType::Bool })?;
+                if takes { Ok(vec![dtype]) } else { Err($crate::OpError::dtype(format!("{} does not take {dtype}", $text))) }
+            }
+
+            fn shapes(&self, cx: &$crate::InferCx<'_>) -> Result<Vec<satura_tensor::Shape>, $crate::OpError> {
+                Ok(vec![cx.shape(0)?.clone()])
+            }
+
+            $(fn values(&self, cx: &$crate::InferCx<'_>) -> Option<$crate::SymTensor> {
+                $crate::ops::support::known_elementwise(cx, |x| { let f: fn(&satura_tensor::Dim) -> Option<satura_tensor::Dim> = $known; f(x[0]) })
+            })?
+
+            fn eval(&self, inputs: &[satura_tensor::Tensor], _: &$crate::EvalCx<'_>) -> Result<Vec<satura_tensor::Tensor>, $crate::OpError> {
+                #[allow(unused_mut, unused_assignments, reason = "kinds that are not given stay absent")]
+                let (mut float, mut int, mut boolean) = (None::<fn(f64) -> f64>, None::<fn(i128) -> i128>, None::<fn(bool) -> bool>);
+                $(float = Some($float);)?
+                $(int = Some($int);)?
+                $(boolean = Some($boolean);)?
+                $crate::ops::support::map_elements($text, &inputs[0], float, int, boolean)
+            }
+        }
+    };
+}
+
+/// Declares a binary elementwise op on two tensors of one dtype that broadcast together. `int` gets the dtype too, for ops that depend on its width.
+macro_rules! binary_op {
+    (
+        $(#[$meta:meta])* $name:ident, $text:literal, $algebra:expr
+        $(, float: $float:expr)? $(, int: $int:expr)? $(, boolean: $boolean:expr)? $(, complex: $complex:expr)? $(, known: $known:expr)? $(,)?
+    ) => {
+        $crate::op_struct! { $(#[$meta])* pub struct $name {} }
+
+        impl $crate::OpDef for $name {
+            const NAME: &'static str = $text;
+            const ALGEBRA: $crate::Algebra = $algebra;
+
+            fn arity(&self) -> $crate::Arity {
+                2..=2
+            }
+
+            fn dtypes(&self, cx: &$crate::InferCx<'_>) -> Result<Vec<satura_tensor::DType>, $crate::OpError> {
+                let dtype = cx.same_dtype(0)?;
+                let takes = false
+                    $(|| { let _: fn(f64, f64) -> f64 = $float; dtype.is_float() })?
+                    $(|| { let _: fn(i128, i128, satura_tensor::DType) -> Result<i128, $crate::OpError> = $int; dtype.is_int() })?
+                    $(|| { let _: fn(bool, bool) -> bool = $boolean; dtype == satura_tensor::DType::Bool })?
+                    $(|| { let _: fn([f64; 2], [f64; 2]) -> [f64; 2] = $complex; dtype.is_complex() })?;
+                if takes { Ok(vec![dtype]) } else { Err($crate::OpError::dtype(format!("{} does not take {dtype}", $text))) }
+            }
+
+            fn shapes(&self, cx: &$crate::InferCx<'_>) -> Result<Vec<satura_tensor::Shape>, $crate::OpError> {
+                $crate::ops::support::broadcast_shape(cx)
+            }
+
+            $(fn values(&self, cx: &$crate::InferCx<'_>) -> Option<$crate::SymTensor> {
+                $crate::ops::support::known_elementwise(cx, |x| {
+                    let f: fn(&satura_tensor::Dim, &satura_tensor::Dim) -> Option<satura_tensor::Dim> = $known;
+                    f(x[0], x[1])
+                })
+            })?
+
+            fn eval(&self, inputs: &[satura_tensor::Tensor], _: &$crate::EvalCx<'_>) -> Result<Vec<satura_tensor::Tensor>, $crate::OpError> {
+                let zip = $crate::ops::support::Zip {
+                    $(float: Some($float),)?
+                    $(int: Some($int),)?
+                    $(boolean: Some($boolean),)?
+                    $(complex: Some($complex),)?
+                    ..$crate::ops::support::Zip::default()
+                };
+                $crate::ops::support::zip_elements($text, inputs, zip)
+            }
+        }
+    };
+}
