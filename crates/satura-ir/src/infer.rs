@@ -77,7 +77,8 @@ pub fn infer_node(
     infer_op(op, inputs.iter().map(|v| (graph.ty(*v), graph.value(*v).known.as_ref())).collect(), regions)
 }
 
-pub(crate) fn infer_op(
+/// [`infer_node`] for an op that is not in a graph yet: on the types and known elements of its inputs.
+pub fn infer_op(
     op: &Op,
     inputs: Vec<(&Type, Option<&SymTensor>)>,
     regions: &[Graph],
@@ -134,8 +135,8 @@ pub fn infer_graph(graph: &mut Graph) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// Infers the outputs of one node anew.
-pub(crate) fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError> {
+/// Infers the outputs of one node anew, and its regions.
+pub fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError> {
     let node = graph.node(id);
     let (op, inputs) = (node.op.clone(), node.inputs.clone());
     if !node.regions.is_empty() {
@@ -143,7 +144,7 @@ pub(crate) fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError
         for (at, region) in regions.iter_mut().enumerate() {
             for (index, inner) in region.inputs().to_vec().into_iter().enumerate() {
                 let Some(outer) = op.capture(at, index).and_then(|i| inputs.get(i)) else { continue };
-                let ty = refine(graph.ty(*outer).clone(), region.ty(inner));
+                let ty = graph.ty(*outer).refined_by(region.ty(inner));
                 let known = graph.value(*outer).known.clone();
                 let value = region.value_mut(inner);
                 value.ty = ty;
@@ -158,7 +159,7 @@ pub(crate) fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError
     let outputs = graph.node(id).outputs.clone();
     let mut known = known;
     for (i, (output, ty)) in outputs.into_iter().zip(types).enumerate() {
-        let ty = refine(ty, graph.ty(output));
+        let ty = ty.refined_by(graph.ty(output));
         let value = graph.value_mut(output);
         value.ty = ty;
         if i == 0 {
@@ -166,21 +167,4 @@ pub(crate) fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError
         }
     }
     Ok(())
-}
-
-/// The inferred type, with what only the declared one knows.
-fn refine(inferred: Type, declared: &Type) -> Type {
-    match (&inferred, declared) {
-        (Type::Tensor(i), Type::Tensor(d)) if i.dtype == d.dtype && i.shape.is_none() => declared.clone(),
-        (Type::Tensor(i), Type::Tensor(d)) if i.dtype == d.dtype => match (&i.shape, &d.shape) {
-            (Some(a), Some(b)) if a.len() == b.len() => {
-                let merged = a.iter().zip(b.iter()).map(|(x, y)| {
-                    if x.as_const().is_none() && y.as_const().is_some() { y.clone() } else { x.clone() }
-                });
-                Type::tensor(i.dtype, merged.collect::<Shape>())
-            }
-            _ => inferred,
-        },
-        _ => inferred,
-    }
 }

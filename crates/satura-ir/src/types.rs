@@ -85,6 +85,23 @@ impl Type {
         }
     }
 
+    /// This type, with what only `other` knows: the shape where it is not known, constant extents where they are not.
+    pub fn refined_by(&self, other: &Type) -> Type {
+        match (self, other) {
+            (Type::Tensor(a), Type::Tensor(b)) if a.dtype == b.dtype => match (&a.shape, &b.shape) {
+                (None, _) => other.clone(),
+                (Some(x), Some(y)) if x.len() == y.len() => {
+                    let finer = |(d, e): (&Dim, &Dim)| {
+                        if d.as_const().is_none() && e.as_const().is_some() { e.clone() } else { d.clone() }
+                    };
+                    Type::tensor(a.dtype, x.iter().zip(y.iter()).map(finer).collect::<Shape>())
+                }
+                _ => self.clone(),
+            },
+            _ => self.clone(),
+        }
+    }
+
     /// Whether a value of type `other` may stand where this type is declared: same dtypes, and no constant extent differs.
     pub fn accepts(&self, other: &Type) -> bool {
         match (self, other) {

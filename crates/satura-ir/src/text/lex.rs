@@ -27,7 +27,7 @@ pub(crate) fn unquote(text: &str) -> Option<String> {
 }
 
 /// Splits at `separator` outside brackets and quotes, trimming each piece. An empty text has no pieces; a trailing separator adds none.
-pub(crate) fn split_top_level(text: &str, separator: char) -> Vec<&str> {
+pub fn split_top_level(text: &str, separator: char) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut depth, mut start, mut quoted, mut escaped) = (0i32, 0, false, false);
     for (at, c) in text.char_indices() {

@@ -15,8 +15,8 @@ mod parse;
 mod print;
 mod tensor;
 
-pub(crate) use lex::{split_top_level, unquote};
+pub use lex::split_top_level;
+pub(crate) use lex::unquote;
 pub use parse::{ParseError, parse_module};
 pub use print::{print_graph, print_module};
-pub use tensor::ConstStore;
-pub(crate) use tensor::{parse_tensor, print_tensor};
+pub use tensor::{ConstStore, parse_tensor, print_tensor};

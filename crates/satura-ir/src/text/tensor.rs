@@ -33,7 +33,8 @@ impl ConstStore {
 /// Constants of more elements print as a hash.
 const INLINE_ELEMENTS: usize = 64;
 
-pub(crate) fn print_tensor(tensor: &Tensor) -> String {
+/// The text of a constant: `f32[2](1.0, 2.0)`, or `f32[64, 3]#hash` for more than 64 elements.
+pub fn print_tensor(tensor: &Tensor) -> String {
     let head = format!("{}{:?}", tensor.dtype(), tensor.shape());
     if tensor.elements() > INLINE_ELEMENTS {
         return format!("{head}#{:016x}", tensor.content_hash());
@@ -58,7 +59,8 @@ fn print_float(value: f64, dtype: DType) -> String {
     }
 }
 
-pub(crate) fn parse_tensor(text: &str, store: &ConstStore) -> Result<Tensor, String> {
+/// Reads the text of a constant. The error says what was expected.
+pub fn parse_tensor(text: &str, store: &ConstStore) -> Result<Tensor, String> {
     let head = balanced_len(text, &['(', '#', '~']).unwrap_or(text.len());
     let (dtype, shape) = parse_head(&text[..head])?;
     let body = &text[head..];
