@@ -1,14 +1,19 @@
 //! Adding nodes: one trait for builders, passes and decompositions.
 
 use crate::{Graph, Op, OpError, SymTensor, Type, ValueId, ops};
-use satura_tensor::{DType, Shape, Tensor, cast};
+use satura_tensor::{DType, Dim, Shape, Tensor, cast};
 
 /// Something that nodes can be added to.
 ///
 /// The required methods are object safe, so decompositions take `&mut dyn Emit`.
 pub trait Emit {
     /// Adds a node and gives its outputs.
-    fn emit_region_op(&mut self, op: Op, inputs: &[ValueId], regions: Vec<Graph>) -> Result<Vec<ValueId>, OpError>;
+    fn emit_region_op(
+        &mut self,
+        op: Op,
+        inputs: &[ValueId],
+        regions: Vec<Graph>,
+    ) -> Result<Vec<ValueId>, OpError>;
 
     /// The type of a value.
     fn type_of(&self, value: ValueId) -> &Type;
@@ -21,7 +26,12 @@ pub trait Emit {
 }
 
 impl Emit for Graph {
-    fn emit_region_op(&mut self, op: Op, inputs: &[ValueId], regions: Vec<Graph>) -> Result<Vec<ValueId>, OpError> {
+    fn emit_region_op(
+        &mut self,
+        op: Op,
+        inputs: &[ValueId],
+        regions: Vec<Graph>,
+    ) -> Result<Vec<ValueId>, OpError> {
         self.add_node(op, inputs.to_vec(), regions)
     }
 
@@ -79,6 +89,12 @@ impl dyn Emit + '_ {
     /// The shape of a tensor value of known rank.
     pub fn shape(&self, value: ValueId) -> Result<Shape, OpError> {
         self.type_of(value).shape().cloned().ok_or_else(|| OpError::unknown("the rank is not known"))
+    }
+
+    /// The known elements of a value.
+    pub fn need_known(&self, value: ValueId) -> Result<Vec<Dim>, OpError> {
+        let known = self.known(value).map(|known| known.elements.clone());
+        known.ok_or_else(|| OpError::unknown("the elements are not known"))
     }
 
     /// The sizes of a tensor value, all constants.

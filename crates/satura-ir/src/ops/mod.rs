@@ -3,40 +3,166 @@
 #[macro_use]
 mod support;
 
+mod abs;
 mod add;
+mod and;
+mod arg_reduce;
+mod avg_pool;
+mod broadcast;
+mod broadcast_dyn;
 mod cast;
+mod ceil;
+mod checks;
+mod clip;
 mod concat;
 mod constant;
+mod conv;
+mod conv_transpose;
+mod cos;
 mod div;
+mod elu;
+mod equal;
+mod erf;
 mod exp;
+mod flatten;
+mod floor;
+mod gather;
+mod gather_elements;
+mod gather_nd;
+mod gelu;
+mod hard_sigmoid;
+mod hard_swish;
 mod if_op;
+mod iota;
+mod is_nan;
+mod leaky_relu;
+mod less;
+mod less_equal;
+mod log;
 mod matmul;
 mod max;
+mod max_pool;
+mod min;
+mod mul;
+mod neg;
+mod not;
+mod or;
+mod pad;
+mod pad_dyn;
+mod pow;
+mod range_dyn;
 mod reduce;
 mod relu;
+mod rem;
 mod reshape;
+mod reshape_dyn;
+mod resize;
+mod round;
+mod scan;
+mod scatter_elements;
+mod scatter_nd;
 mod select;
+mod shape_of;
+mod sigmoid;
+mod sign;
+mod silu;
+mod sin;
+mod size;
+mod slice;
+mod slice_dyn;
 mod softmax;
+mod softplus;
+mod split;
+mod sqrt;
+mod squeeze;
 mod sub;
+mod tan;
+mod tanh;
+mod tile_dyn;
 mod transpose;
+mod unsqueeze;
+mod window;
+mod xor;
 
+pub use abs::Abs;
 pub use add::Add;
+pub use and::And;
+pub use arg_reduce::{ArgKind, ArgReduce};
+pub use avg_pool::AvgPool;
+pub use broadcast::Broadcast;
+pub use broadcast_dyn::BroadcastDyn;
 pub use cast::Cast;
+pub use ceil::Ceil;
+pub use clip::Clip;
 pub use concat::Concat;
 pub use constant::Const;
+pub use conv::Conv;
+pub use conv_transpose::ConvTranspose;
+pub use cos::Cos;
 pub use div::Div;
+pub use elu::Elu;
+pub use equal::Equal;
+pub use erf::Erf;
 pub use exp::Exp;
+pub use flatten::Flatten;
+pub use floor::Floor;
+pub use gather::Gather;
+pub use gather_elements::GatherElements;
+pub use gather_nd::GatherNd;
+pub use gelu::Gelu;
+pub use hard_sigmoid::HardSigmoid;
+pub use hard_swish::HardSwish;
 pub use if_op::If;
+pub use iota::Iota;
+pub use is_nan::IsNan;
+pub use leaky_relu::LeakyRelu;
+pub use less::Less;
+pub use less_equal::LessEqual;
+pub use log::Log;
 pub use matmul::MatMul;
 pub use max::Max;
+pub use max_pool::MaxPool;
+pub use min::Min;
+pub use mul::Mul;
+pub use neg::Neg;
+pub use not::Not;
+pub use or::Or;
+pub use pad::Pad;
+pub use pad_dyn::{PadDyn, PadMode};
+pub use pow::Pow;
+pub use range_dyn::RangeDyn;
 pub use reduce::{Reduce, ReduceKind};
 pub use relu::Relu;
+pub use rem::{Rem, RemKind};
 pub use reshape::Reshape;
+pub use reshape_dyn::ReshapeDyn;
+pub use resize::{CoordMode, NearestMode, Resize, ResizeMode};
+pub use round::Round;
+pub use scan::Scan;
+pub use scatter_elements::{ScatterElements, ScatterKind};
+pub use scatter_nd::ScatterNd;
 pub use select::Select;
+pub use shape_of::ShapeOf;
+pub use sigmoid::Sigmoid;
+pub use sign::Sign;
+pub use silu::Silu;
+pub use sin::Sin;
+pub use size::Size;
+pub use slice::Slice;
+pub use slice_dyn::SliceDyn;
 pub use softmax::Softmax;
+pub use softplus::Softplus;
+pub use split::Split;
+pub use sqrt::Sqrt;
+pub use squeeze::Squeeze;
 pub use sub::Sub;
 pub use support::{axis_index, axis_indices};
+pub use tan::Tan;
+pub use tanh::Tanh;
+pub use tile_dyn::TileDyn;
 pub use transpose::Transpose;
+pub use unsqueeze::Unsqueeze;
+pub use xor::Xor;
 
 use crate::attr::{AttrText, Attrs};
 use crate::op::{Algebra, Arity, Composite, OpDef, ops};
@@ -48,16 +174,33 @@ ops! {
     primitive:
         constant::Const,
         // Elementwise.
+        neg::Neg, abs::Abs, sign::Sign, floor::Floor, ceil::Ceil, round::Round, log::Log, sqrt::Sqrt, sin::Sin,
+        cos::Cos, tan::Tan, tanh::Tanh, sigmoid::Sigmoid, erf::Erf, not::Not, is_nan::IsNan, mul::Mul,
+        pow::Pow, min::Min, rem::Rem, and::And, or::Or, xor::Xor, equal::Equal, less::Less,
+        less_equal::LessEqual,
         add::Add, sub::Sub, div::Div, max::Max, exp::Exp, select::Select, cast::Cast,
         // Movement.
+        broadcast::Broadcast, slice::Slice, pad::Pad, shape_of::ShapeOf, iota::Iota,
         reshape::Reshape, transpose::Transpose, concat::Concat,
         // Reductions and contractions.
-        reduce::Reduce, matmul::MatMul,
+        reduce::Reduce, arg_reduce::ArgReduce, scan::Scan, matmul::MatMul,
+        // Indexing.
+        gather::Gather, gather_elements::GatherElements, gather_nd::GatherNd,
+        scatter_elements::ScatterElements, scatter_nd::ScatterNd,
+        // Windows over spatial axes.
+        conv::Conv, conv_transpose::ConvTranspose, max_pool::MaxPool, avg_pool::AvgPool, resize::Resize,
         // Control flow.
         if_op::If;
     composite:
         // Activations.
+        leaky_relu::LeakyRelu, elu::Elu, hard_sigmoid::HardSigmoid, hard_swish::HardSwish, silu::Silu,
+        softplus::Softplus, gelu::Gelu, clip::Clip,
         relu::Relu,
+        // Movement by values.
+        pad_dyn::PadDyn,
+        squeeze::Squeeze, unsqueeze::Unsqueeze, flatten::Flatten, split::Split, tile_dyn::TileDyn,
+        range_dyn::RangeDyn, size::Size,
+        reshape_dyn::ReshapeDyn, broadcast_dyn::BroadcastDyn, slice_dyn::SliceDyn,
         // Normalisation.
         softmax::Softmax;
 }

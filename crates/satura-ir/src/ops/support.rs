@@ -1,7 +1,9 @@
 //! What op files share: axis arithmetic, broadcast iteration, and the macros for elementwise ops.
 
 use crate::{InferCx, OpError, SymTensor};
-use satura_tensor::{DType, Dim, Elements, Shape, Tensor, broadcast_dims, broadcast_sizes, contiguous_strides};
+use satura_tensor::{
+    DType, Dim, Elements, Shape, Tensor, broadcast_dims, broadcast_sizes, contiguous_strides,
+};
 
 /// The axis counted from the front: `-1` is the last of `rank`.
 pub fn axis_index(axis: i64, rank: usize) -> Result<usize, OpError> {
@@ -57,6 +59,62 @@ pub(super) fn positions_in(from: &[usize], shape: &[usize]) -> Vec<usize> {
     positions
 }
 
+/// For each element of `shape`, the row-major position in a tensor of sizes `from` of the same rank, where `index(axis, i)` is the index in it for index `i`.
+pub(super) fn source_positions(
+    from: &[usize],
+    shape: &[usize],
+    index: impl Fn(usize, usize) -> usize,
+) -> Vec<usize> {
+    let strides = contiguous_strides(from);
+    let mut positions = vec![0usize];
+    for axis in 0..shape.len() {
+        let steps: Vec<usize> = (0..shape[axis]).map(|i| index(axis, i) * strides[axis]).collect();
+        positions = positions.iter().flat_map(|p| steps.iter().map(move |s| p + s)).collect();
+    }
+    positions
+}
+
+/// The dimensions as sizes, which evaluation needs.
+pub(super) fn sizes_of(dims: &[Dim]) -> Result<Vec<usize>, OpError> {
+    let size = |d: &Dim| match d.as_const() {
+        Some(v) => usize::try_from(v).map_err(|_| OpError::shape(format!("{v} is not a size"))),
+        None => Err(OpError::unknown(format!("the size {d} is not bound"))),
+    };
+    dims.iter().map(size).collect()
+}
+
+/// Checks that input `i`, where its rank is known, has no axes.
+pub(super) fn check_scalar(cx: &InferCx<'_>, i: usize, what: &str) -> Result<(), OpError> {
+    match cx.shape(i) {
+        Ok(shape) if !shape.is_empty() => {
+            Err(OpError::shape(format!("{what} must be a scalar, its shape is {shape}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that input `i` is an i64 vector, as far as its rank is known.
+pub(super) fn check_i64_vector(cx: &InferCx<'_>, i: usize, what: &str) -> Result<(), OpError> {
+    let ty = cx.ty(i);
+    if ty.dtype() == Some(DType::I64) && ty.shape().is_none_or(|s| s.len() == 1) {
+        Ok(())
+    } else {
+        Err(OpError::dtype(format!("{what} must be an i64 vector, input {i} is {ty}")))
+    }
+}
+
+/// The elements of an i64 vector.
+pub(super) fn int_vector(tensor: &Tensor, what: &str) -> Result<Vec<Dim>, OpError> {
+    match tensor.as_slice::<i64>() {
+        Some(elements) if tensor.rank() == 1 => Ok(elements.iter().map(|v| Dim::from(*v)).collect()),
+        _ => Err(OpError::dtype(format!(
+            "{what} must be an i64 vector, it is {}{:?}",
+            tensor.dtype(),
+            tensor.shape()
+        ))),
+    }
+}
+
 /// Elements of known inputs, broadcast together, combined one by one.
 pub(super) fn known_elementwise(cx: &InferCx<'_>, f: impl Fn(&[&Dim]) -> Option<Dim>) -> Option<SymTensor> {
     let inputs: Vec<&SymTensor> = (0..cx.len()).map(|i| cx.known(i)).collect::<Option<_>>()?;
@@ -70,6 +128,50 @@ pub(super) fn known_elementwise(cx: &InferCx<'_>, f: impl Fn(&[&Dim]) -> Option<
         })
         .collect::<Option<_>>()?;
     Some(SymTensor { shape, elements })
+}
+
+/// Known elements of another shape, each the one `source` names by its position.
+pub(super) fn known_rearranged(
+    known: &SymTensor,
+    shape: &[usize],
+    source: impl Fn(usize) -> usize,
+) -> Option<SymTensor> {
+    let count = shape.iter().try_fold(1usize, |p, s| p.checked_mul(*s)).filter(|n| *n <= SymTensor::LIMIT)?;
+    let elements = (0..count).map(|i| known.elements.get(source(i)).cloned()).collect::<Option<_>>()?;
+    Some(SymTensor { shape: shape.to_vec(), elements })
+}
+
+/// The expression, unless arithmetic may have met an end of `i64`: symbolic arithmetic saturates there, tensors wrap.
+pub(super) fn exact(dim: Dim) -> Option<Dim> {
+    (!dim.is(i64::MAX) && !dim.is(i64::MIN)).then_some(dim)
+}
+
+/// The dtype of input 0, which must be a float.
+pub(super) fn float_dtype(cx: &InferCx<'_>, name: &str) -> Result<DType, OpError> {
+    let dtype = cx.dtype(0)?;
+    if dtype.is_float() { Ok(dtype) } else { Err(OpError::dtype(format!("{name} does not take {dtype}"))) }
+}
+
+/// The sizes of an evaluated result whose extents come from data or attributes: the product must be one that can be held in memory.
+pub(super) fn bounded(sizes: Vec<usize>) -> Result<Vec<usize>, OpError> {
+    /// No evaluated tensor may have more elements than this.
+    const LIMIT: usize = 1 << 30;
+    match sizes.iter().try_fold(1usize, |p, s| p.checked_mul(*s)) {
+        Some(count) if count <= LIMIT => Ok(sizes),
+        _ => Err(OpError::limit(format!("a result of sizes {sizes:?} is too large to evaluate"))),
+    }
+}
+
+/// Applies a function to each element of a tensor of floats.
+pub(super) fn map_floats(name: &str, x: &Tensor, f: impl Fn(f64) -> f64) -> Result<Vec<Tensor>, OpError> {
+    match x.to_elements() {
+        Elements::Float(v) => Ok(vec![Tensor::from_elements(
+            x.dtype(),
+            x.shape(),
+            Elements::Float(v.into_iter().map(f).collect()),
+        )]),
+        _ => Err(OpError::dtype(format!("{name} does not take {}", x.dtype()))),
+    }
 }
 
 /// Applies a function to each element. `None` for a kind without a function.
@@ -127,25 +229,52 @@ pub(super) fn zip_elements(name: &str, inputs: &[Tensor], zip: Zip) -> Result<Ve
     Ok(vec![Tensor::from_elements(dtype, &shape, elements)])
 }
 
+/// Comparisons of two elements by kind, for [`compare_elements`].
+#[derive(Clone, Copy)]
+pub(super) struct Compare {
+    pub(super) float: fn(f64, f64) -> bool,
+    pub(super) int: fn(i128, i128) -> bool,
+    pub(super) boolean: Option<fn(bool, bool) -> bool>,
+    pub(super) complex: Option<fn([f64; 2], [f64; 2]) -> bool>,
+    pub(super) string: Option<fn(&[u8], &[u8]) -> bool>,
+}
+
+impl Compare {
+    /// Whether there is a comparison for elements of that dtype.
+    pub(super) fn takes(&self, dtype: DType) -> bool {
+        dtype.is_float()
+            || dtype.is_int()
+            || (dtype == DType::Bool && self.boolean.is_some())
+            || (dtype.is_complex() && self.complex.is_some())
+            || (dtype == DType::String && self.string.is_some())
+    }
+}
+
 /// Compares each pair of elements of two tensors of one dtype that broadcast together.
 pub(super) fn compare_elements(
     name: &str,
     inputs: &[Tensor],
-    float: fn(&f64, &f64) -> bool,
-    int: fn(&i128, &i128) -> bool,
-    other: Option<fn(&[u8], &[u8]) -> bool>,
+    compare: Compare,
 ) -> Result<Vec<Tensor>, OpError> {
     let (shape, positions) = broadcast_positions(inputs)?;
     let pairs = || positions[0].iter().zip(&positions[1]);
-    let unsupported = || OpError::dtype(format!("{name} does not take {}", inputs[0].dtype()));
+    let unsupported =
+        || OpError::dtype(format!("{name} does not take {} and {}", inputs[0].dtype(), inputs[1].dtype()));
     let result: Vec<bool> = match (inputs[0].to_elements(), inputs[1].to_elements()) {
-        (Elements::Float(a), Elements::Float(b)) => pairs().map(|(i, j)| float(&a[*i], &b[*j])).collect(),
-        (Elements::Int(a), Elements::Int(b)) => pairs().map(|(i, j)| int(&a[*i], &b[*j])).collect(),
+        (Elements::Float(a), Elements::Float(b)) => {
+            pairs().map(|(i, j)| (compare.float)(a[*i], b[*j])).collect()
+        }
+        (Elements::Int(a), Elements::Int(b)) => pairs().map(|(i, j)| (compare.int)(a[*i], b[*j])).collect(),
         (Elements::Bool(a), Elements::Bool(b)) => {
-            pairs().map(|(i, j)| int(&i128::from(a[*i]), &i128::from(b[*j]))).collect()
+            let f = compare.boolean.ok_or_else(unsupported)?;
+            pairs().map(|(i, j)| f(a[*i], b[*j])).collect()
+        }
+        (Elements::Complex(a), Elements::Complex(b)) => {
+            let f = compare.complex.ok_or_else(unsupported)?;
+            pairs().map(|(i, j)| f(a[*i], b[*j])).collect()
         }
         (Elements::String(a), Elements::String(b)) => {
-            let f = other.ok_or_else(unsupported)?;
+            let f = compare.string.ok_or_else(unsupported)?;
             pairs().map(|(i, j)| f(&a[*i], &b[*j])).collect()
         }
         _ => return Err(unsupported()),
@@ -272,6 +401,85 @@ macro_rules! binary_op {
                     ..$crate::ops::support::Zip::default()
                 };
                 $crate::ops::support::zip_elements($text, inputs, zip)
+            }
+        }
+    };
+}
+
+/// Declares a comparison of two tensors of one dtype that broadcast together. `known` gives the outcome for two expressions where it is certain.
+macro_rules! compare_op {
+    ($(#[$meta:meta])* $name:ident, $text:literal, $algebra:expr, $compare:expr, known: $known:expr $(,)?) => {
+        $crate::op_struct! { $(#[$meta])* pub struct $name {} }
+
+        impl $crate::OpDef for $name {
+            const NAME: &'static str = $text;
+            const ALGEBRA: $crate::Algebra = $algebra;
+
+            fn arity(&self) -> $crate::Arity {
+                2..=2
+            }
+
+            fn dtypes(&self, cx: &$crate::InferCx<'_>) -> Result<Vec<satura_tensor::DType>, $crate::OpError> {
+                const COMPARE: $crate::ops::support::Compare = $compare;
+                let dtype = cx.same_dtype(0)?;
+                if COMPARE.takes(dtype) {
+                    Ok(vec![satura_tensor::DType::Bool])
+                } else {
+                    Err($crate::OpError::dtype(format!("{} does not take {dtype}", $text)))
+                }
+            }
+
+            fn shapes(&self, cx: &$crate::InferCx<'_>) -> Result<Vec<satura_tensor::Shape>, $crate::OpError> {
+                $crate::ops::support::broadcast_shape(cx)
+            }
+
+            fn values(&self, cx: &$crate::InferCx<'_>) -> Option<$crate::SymTensor> {
+                let f: fn(&satura_tensor::Dim, &satura_tensor::Dim) -> Option<bool> = $known;
+                $crate::ops::support::known_elementwise(cx, |x| f(x[0], x[1]).map(|outcome| i64::from(outcome).into()))
+            }
+
+            fn eval(&self, inputs: &[satura_tensor::Tensor], _: &$crate::EvalCx<'_>) -> Result<Vec<satura_tensor::Tensor>, $crate::OpError> {
+                $crate::ops::support::compare_elements($text, inputs, $compare)
+            }
+        }
+    };
+}
+
+/// Declares an elementwise composite on one tensor of floats: `eval` is the function of one element, `decompose` emits it.
+macro_rules! float_composite {
+    ($(#[$meta:meta])* $name:ident { $($fields:tt)* }, $text:literal, eval: $eval:expr, decompose: $decompose:expr $(,)?) => {
+        $crate::op_struct! { $(#[$meta])* pub struct $name { $($fields)* } }
+
+        impl $crate::OpDef for $name {
+            const NAME: &'static str = $text;
+            const ALGEBRA: $crate::Algebra = $crate::Algebra::ELEMENTWISE;
+
+            fn arity(&self) -> $crate::Arity {
+                1..=1
+            }
+
+            fn dtypes(&self, cx: &$crate::InferCx<'_>) -> Result<Vec<satura_tensor::DType>, $crate::OpError> {
+                $crate::ops::support::float_dtype(cx, $text).map(|dtype| vec![dtype])
+            }
+
+            fn shapes(&self, cx: &$crate::InferCx<'_>) -> Result<Vec<satura_tensor::Shape>, $crate::OpError> {
+                Ok(vec![cx.shape(0)?.clone()])
+            }
+
+            fn eval(&self, inputs: &[satura_tensor::Tensor], _: &$crate::EvalCx<'_>) -> Result<Vec<satura_tensor::Tensor>, $crate::OpError> {
+                let f: fn(&$name, f64) -> f64 = $eval;
+                $crate::ops::support::map_floats($text, &inputs[0], |x| f(self, x))
+            }
+        }
+
+        impl $crate::Composite for $name {
+            fn decompose(
+                &self,
+                cx: &mut dyn $crate::Emit,
+                inputs: &[$crate::ValueId],
+            ) -> Result<Vec<$crate::ValueId>, $crate::OpError> {
+                let f: fn(&$name, &mut dyn $crate::Emit, $crate::ValueId) -> Result<$crate::ValueId, $crate::OpError> = $decompose;
+                Ok(vec![f(self, cx, inputs[0])?])
             }
         }
     };
