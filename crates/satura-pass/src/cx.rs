@@ -169,7 +169,7 @@ impl<'a> PassCx<'a> {
                         PassError::Node { pass: self.pass.name, rule: name, node: at.clone(), message }
                     }
                     ApplyError::Infer(error) => {
-                        PassError::Broken { pass: self.pass.name, patch: Some((name, at.clone())), error }
+                        PassError::Broken { pass: self.pass.name, patch: Some((name, at.clone())), error: Box::new(error) }
                     }
                 })?;
                 self.verify_patch(editor.graph(), name, at)?;
@@ -203,7 +203,7 @@ impl<'a> PassCx<'a> {
         verify(graph).map_err(|mut errors| PassError::Broken {
             pass: self.pass.name,
             patch: Some((rule, at)),
-            error: errors.remove(0),
+            error: Box::new(errors.remove(0)),
         })
     }
 }

@@ -45,7 +45,7 @@ impl std::error::Error for PipelineError {}
 #[non_exhaustive]
 pub enum PassError {
     /// The graph that was handed in breaks an invariant.
-    NotVerified(VerifyError),
+    NotVerified(Box<VerifyError>),
     /// The options do not fit the pass.
     Options {
         /// The pass.
@@ -71,7 +71,7 @@ pub enum PassError {
         /// The rule and the node it was applied to, if it is known which patch broke the graph.
         patch: Option<(&'static str, String)>,
         /// The invariant.
-        error: VerifyError,
+        error: Box<VerifyError>,
     },
     /// A rule went on changing the graph beyond the bound on patches.
     NoFixpoint {

@@ -187,7 +187,7 @@ impl PassManager {
         graph: &mut Graph,
         config: &RunConfig<'_>,
     ) -> Result<Report, PassError> {
-        verify(graph).map_err(|mut errors| PassError::NotVerified(errors.remove(0)))?;
+        verify(graph).map_err(|mut errors| PassError::NotVerified(Box::new(errors.remove(0))))?;
         let mut report = Report { passes: Vec::new(), contract: Contract::Exact, stopped: false };
         let mut budget = config.stop_after;
         for Step { pass, options } in &pipeline.steps {
@@ -204,7 +204,7 @@ impl PassManager {
             verify(graph).map_err(|mut errors| PassError::Broken {
                 pass: pass.name,
                 patch: None,
-                error: errors.remove(0),
+                error: Box::new(errors.remove(0)),
             })?;
             if patches > 0 {
                 *graph = graph.compacted();
