@@ -103,7 +103,8 @@ impl<'a> Parser<'a> {
     fn word(&mut self) -> &'a str {
         self.space();
         let rest = self.rest();
-        let len = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(rest.len());
+        let len =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(rest.len());
         self.at += len;
         &rest[..len]
     }
@@ -283,7 +284,8 @@ impl<'a> Parser<'a> {
         let op = self.op()?;
         let mut inputs = Vec::new();
         self.space();
-        if self.rest().starts_with('%') {
+        // After an op without inputs, a value name starts the next statement.
+        if self.rest().starts_with('%') && *op.arity().end() > 0 {
             inputs.push(self.value(names)?);
             while self.eat(",") {
                 inputs.push(self.value(names)?);
@@ -303,11 +305,16 @@ impl<'a> Parser<'a> {
         }
         let (mut types, known) = match infer::infer_node(graph, &op, &inputs, &regions) {
             Ok(inferred) => inferred,
-            Err(error) if error.kind == OpErrorKind::Unknown && !declared.is_empty() => (declared.clone(), None),
+            Err(error) if error.kind == OpErrorKind::Unknown && !declared.is_empty() => {
+                (declared.clone(), None)
+            }
             Err(error) => return self.error_at(op_at, format!("{}: {error}", op.name())),
         };
         if types.len() != outputs.len() {
-            return self.error_at(start, format!("{} gives {} outputs, {} are named", op.name(), types.len(), outputs.len()));
+            return self.error_at(
+                start,
+                format!("{} gives {} outputs, {} are named", op.name(), types.len(), outputs.len()),
+            );
         }
         if !declared.is_empty() {
             if declared.len() != types.len() {
@@ -343,7 +350,9 @@ impl<'a> Parser<'a> {
             for pair in split_top_level(inside, ',') {
                 match pair.split_once('=') {
                     Some((key, value)) => pairs.push((key.trim().to_owned(), value.trim().to_owned())),
-                    None => return self.error_at(at, format!("{name}: expected `name=value`, found `{pair}`")),
+                    None => {
+                        return self.error_at(at, format!("{name}: expected `name=value`, found `{pair}`"));
+                    }
                 }
             }
         }
