@@ -205,7 +205,8 @@ impl<T: AttrValue> AttrValue for Vec<T> {
         format!("[{}]", self.iter().map(T::print).collect::<Vec<_>>().join(", "))
     }
     fn parse(text: &str, store: &crate::ConstStore) -> Result<Self, String> {
-        let inside = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).ok_or("expected a list in brackets")?;
+        let inside =
+            text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).ok_or("expected a list in brackets")?;
         crate::text::split_top_level(inside, ',').into_iter().map(|item| T::parse(item, store)).collect()
     }
     fn bind(&mut self, bindings: &Bindings) {

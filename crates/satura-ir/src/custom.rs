@@ -1,7 +1,9 @@
 //! Ops from outside this crate: composites that bring their own rule and decomposition.
 
 use crate::attr::AttrText;
-use crate::{Arity, ConstStore, Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId, eval_by_decomposition};
+use crate::{
+    Arity, ConstStore, Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId, eval_by_decomposition,
+};
 use satura_tensor::{Bindings, Tensor};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -35,7 +35,8 @@ impl<'a> EvalCx<'a> {
         if self.depth >= MAX_DEPTH {
             return Err(OpError::limit(format!("evaluation nests deeper than {MAX_DEPTH}")));
         }
-        eval_graph(graph, inputs, self.depth + 1).map_err(|error| OpError { kind: error.kind(), message: error.to_string() })
+        eval_graph(graph, inputs, self.depth + 1)
+            .map_err(|error| OpError { kind: error.kind(), message: error.to_string() })
     }
 }
 
@@ -86,7 +87,11 @@ fn eval_graph(graph: &Graph, inputs: &[Tensor], depth: usize) -> Result<Vec<Tens
         let arguments: Vec<Tensor> = node
             .inputs
             .iter()
-            .map(|v| values[v.0 as usize].clone().ok_or_else(|| ExecError::internal("a value was read before its definition")))
+            .map(|v| {
+                values[v.0 as usize]
+                    .clone()
+                    .ok_or_else(|| ExecError::internal("a value was read before its definition"))
+            })
             .collect::<Result<_, _>>()?;
         let cx = EvalCx { regions: &node.regions, depth };
         let outputs = node.op.eval(&arguments, &cx).map_err(|error| ExecError::node(graph, id, error))?;
@@ -106,7 +111,9 @@ fn eval_graph(graph: &Graph, inputs: &[Tensor], depth: usize) -> Result<Vec<Tens
     graph
         .outputs()
         .iter()
-        .map(|o| values[o.value.0 as usize].clone().ok_or_else(|| ExecError::internal("an output has no value")))
+        .map(|o| {
+            values[o.value.0 as usize].clone().ok_or_else(|| ExecError::internal("an output has no value"))
+        })
         .collect()
 }
 

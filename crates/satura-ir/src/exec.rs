@@ -99,7 +99,8 @@ impl ExecError {
     /// Checks that tensors fit the types of a graph's inputs.
     pub fn check_inputs(graph: &Graph, inputs: &[Tensor]) -> Result<(), ExecError> {
         if graph.inputs().len() != inputs.len() {
-            let message = format!("the graph has {} inputs, {} were given", graph.inputs().len(), inputs.len());
+            let message =
+                format!("the graph has {} inputs, {} were given", graph.inputs().len(), inputs.len());
             return Err(ExecError::Input { name: "*".to_owned(), message });
         }
         for (id, tensor) in graph.inputs().iter().zip(inputs) {

@@ -100,7 +100,12 @@ impl Graph {
 
     /// Adds an input.
     pub fn add_input(&mut self, name: &str, ty: Type) -> ValueId {
-        let id = self.new_value(Value { ty, name: Some(name.into()), def: Def::Input(self.inputs.len()), known: None });
+        let id = self.new_value(Value {
+            ty,
+            name: Some(name.into()),
+            def: Def::Input(self.inputs.len()),
+            known: None,
+        });
         self.inputs.push(id);
         id
     }
@@ -116,7 +121,12 @@ impl Graph {
     }
 
     /// Adds a node after checking its arity and inferring the types of its outputs.
-    pub fn add_node(&mut self, op: Op, inputs: Vec<ValueId>, regions: Vec<Graph>) -> Result<Vec<ValueId>, OpError> {
+    pub fn add_node(
+        &mut self,
+        op: Op,
+        inputs: Vec<ValueId>,
+        regions: Vec<Graph>,
+    ) -> Result<Vec<ValueId>, OpError> {
         let (types, known) = infer::infer_node(self, &op, &inputs, &regions)?;
         Ok(self.add_node_unchecked(op, inputs, regions, types, known))
     }
@@ -148,6 +158,15 @@ impl Graph {
         let id = ValueId(u32::try_from(self.values.len()).expect("a graph has fewer than 2^32 values"));
         self.values.push(value);
         id
+    }
+
+    /// Removes the input of a position, which nothing may read any more.
+    pub fn remove_input(&mut self, index: usize) {
+        let id = self.inputs.remove(index);
+        self.value_mut(id).def = Def::Removed;
+        for (position, id) in self.inputs.clone().into_iter().enumerate().skip(index) {
+            self.value_mut(id).def = Def::Input(position);
+        }
     }
 
     /// The inputs, in order.
@@ -205,7 +224,10 @@ impl Graph {
 
     /// The nodes, by id. Not in topological order: see [`order`](Self::order).
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
-        self.nodes.iter().enumerate().filter_map(|(i, node)| node.as_ref().map(|node| (NodeId(i as u32), node)))
+        self.nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(i, node)| node.as_ref().map(|node| (NodeId(i as u32), node)))
     }
 
     /// One more than the greatest node id.
@@ -311,8 +333,12 @@ impl Graph {
                 }
             }
         }
-        let mut free: BinaryHeap<std::cmp::Reverse<NodeId>> =
-            self.nodes().map(|(id, _)| id).filter(|id| waiting[id.0 as usize] == 0).map(std::cmp::Reverse).collect();
+        let mut free: BinaryHeap<std::cmp::Reverse<NodeId>> = self
+            .nodes()
+            .map(|(id, _)| id)
+            .filter(|id| waiting[id.0 as usize] == 0)
+            .map(std::cmp::Reverse)
+            .collect();
         let mut order = Vec::with_capacity(self.nodes.len());
         while let Some(std::cmp::Reverse(id)) = free.pop() {
             order.push(id);

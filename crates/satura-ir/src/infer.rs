@@ -31,7 +31,9 @@ impl<'a> InferCx<'a> {
 
     /// The dtype of input `i`, which must be a tensor.
     pub fn dtype(&self, i: usize) -> Result<DType, OpError> {
-        self.ty(i).dtype().ok_or_else(|| OpError::dtype(format!("input {i} must be a tensor, it is {}", self.ty(i))))
+        self.ty(i)
+            .dtype()
+            .ok_or_else(|| OpError::dtype(format!("input {i} must be a tensor, it is {}", self.ty(i))))
     }
 
     /// The shape of input `i`, or [`Unknown`](crate::OpErrorKind::Unknown).
@@ -60,7 +62,9 @@ impl<'a> InferCx<'a> {
         for i in from + 1..self.len() {
             let other = self.dtype(i)?;
             if other != first {
-                return Err(OpError::dtype(format!("input {i} is {other}, input {from} is {first}: they must agree")));
+                return Err(OpError::dtype(format!(
+                    "input {i} is {other}, input {from} is {first}: they must agree"
+                )));
             }
         }
         Ok(first)

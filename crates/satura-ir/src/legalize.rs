@@ -22,10 +22,12 @@ pub fn legalize(graph: &mut Graph, keeps: &dyn Fn(&Op) -> bool) -> Result<usize,
         if keeps(&node.op) || node.op.prim().is_some() {
             continue;
         }
-        let (op, inputs, outputs, label) = (node.op.clone(), node.inputs.clone(), node.outputs.clone(), node.label.clone());
+        let (op, inputs, outputs, label) =
+            (node.op.clone(), node.inputs.clone(), node.outputs.clone(), node.label.clone());
         let first_new = graph.node_bound();
         let Some(result) = op.decompose(graph, &inputs) else { continue };
-        let added: Vec<NodeId> = (first_new..graph.node_bound()).map(NodeId).filter(|n| graph.get_node(*n).is_some()).collect();
+        let added: Vec<NodeId> =
+            (first_new..graph.node_bound()).map(NodeId).filter(|n| graph.get_node(*n).is_some()).collect();
         let values = match result {
             Ok(values) => values,
             Err(error) => {

@@ -27,14 +27,15 @@ pub use custom::{Custom, CustomOp, OpRegistry};
 pub use emit::Emit;
 pub use error::{OpError, OpErrorKind};
 pub use eval::{EvalCx, Reference, eval_by_decomposition, evaluate};
-pub use exec::{ExecError, Executor, Fallback, Runnable, RunReport};
+pub use exec::{ExecError, Executor, Fallback, RunReport, Runnable};
 pub use graph::{Def, Graph, Module, Node, NodeId, Output, Value, ValueId};
 pub use infer::{InferCx, LIMIT_ELEMENTS, infer_graph, infer_node, infer_one, infer_op};
 pub use legalize::legalize;
 pub use op::{Algebra, Arity, Composite, OpDef};
 pub use ops::{Op, PrimOp};
 pub use text::{
-    ConstStore, ParseError, parse_module, parse_tensor, print_graph, print_module, print_tensor, split_top_level,
+    ConstStore, ParseError, parse_module, parse_tensor, print_graph, print_module, print_tensor,
+    split_top_level,
 };
 pub use types::{SymTensor, TensorType, Type};
 pub use verify::{VerifyError, verify};

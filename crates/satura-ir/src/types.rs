@@ -67,10 +67,9 @@ impl Type {
     /// The type with bound symbols replaced.
     pub fn bind(&self, bindings: &Bindings) -> Type {
         match self {
-            Type::Tensor(t) => Type::Tensor(TensorType {
-                dtype: t.dtype,
-                shape: t.shape.as_ref().map(|s| s.bind(bindings)),
-            }),
+            Type::Tensor(t) => {
+                Type::Tensor(TensorType { dtype: t.dtype, shape: t.shape.as_ref().map(|s| s.bind(bindings)) })
+            }
             Type::Sequence(t) => Type::Sequence(Box::new(t.bind(bindings))),
             Type::Optional(t) => Type::Optional(Box::new(t.bind(bindings))),
             Type::Map(key, t) => Type::Map(*key, Box::new(t.bind(bindings))),

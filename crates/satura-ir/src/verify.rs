@@ -94,12 +94,20 @@ fn check(graph: &Graph, errors: &mut Vec<VerifyError>) {
     for (id, node) in graph.nodes() {
         for (i, input) in node.inputs.iter().enumerate() {
             if input.0 as usize >= graph.value_count() || matches!(graph.value(*input).def, Def::Removed) {
-                errors.push(VerifyError::node(graph, id, OpError::value(format!("input {i} ({input}) is not defined"))));
+                errors.push(VerifyError::node(
+                    graph,
+                    id,
+                    OpError::value(format!("input {i} ({input}) is not defined")),
+                ));
             }
         }
         for (i, output) in node.outputs.iter().enumerate() {
             if graph.value(*output).def != Def::Node(id, i) {
-                errors.push(VerifyError::node(graph, id, OpError::value(format!("output {i} has another producer"))));
+                errors.push(VerifyError::node(
+                    graph,
+                    id,
+                    OpError::value(format!("output {i} has another producer")),
+                ));
             }
         }
     }

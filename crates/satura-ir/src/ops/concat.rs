@@ -30,12 +30,18 @@ impl OpDef for Concat {
         for i in 0..cx.len() {
             let shape = cx.shape(i)?;
             if shape.len() != out.len() {
-                return Err(OpError::shape(format!("input {i} has rank {}, input 0 has {}", shape.len(), out.len())));
+                return Err(OpError::shape(format!(
+                    "input {i} has rank {}, input 0 has {}",
+                    shape.len(),
+                    out.len()
+                )));
             }
             for a in (0..out.len()).filter(|a| *a != axis) {
                 match (out[a].as_const(), shape[a].as_const()) {
                     (Some(x), Some(y)) if x != y => {
-                        return Err(OpError::shape(format!("input {i} has extent {y} at axis {a}, input 0 has {x}")));
+                        return Err(OpError::shape(format!(
+                            "input {i} has extent {y} at axis {a}, input 0 has {x}"
+                        )));
                     }
                     (None, Some(_)) => out.0[a] = shape[a].clone(),
                     _ => {}

@@ -59,7 +59,9 @@ impl OpDef for MatMul {
             }
             (Elements::Int(x), Elements::Int(y)) => {
                 let dtype = a.dtype();
-                let step = move |s: i128, p: i128, q: i128| super::reduce::wrap(s + p * q, dtype);
+                let step = move |s: i128, p: i128, q: i128| {
+                    super::reduce::wrap(s.wrapping_add(p.wrapping_mul(q)), dtype)
+                };
                 Elements::Int(product(&x, &y, offsets, [*m, *k, *n], 0, step))
             }
             _ => return Err(OpError::dtype(format!("matmul does not take {}", a.dtype()))),

@@ -82,28 +82,21 @@ impl OpDef for Reduce {
         let dtype = x.dtype();
         let elements = match x.to_elements() {
             Elements::Float(v) => {
-                let (start, f): (f64, fn(f64, f64) -> f64) = match self.kind {
-                    ReduceKind::Sum => (0.0, |a, b| a + b),
-                    ReduceKind::Prod => (1.0, |a, b| a * b),
-                    ReduceKind::Max => (f64::NEG_INFINITY, |a, b| if a.is_nan() || a >= b { a } else { b }),
-                    ReduceKind::Min => (f64::INFINITY, |a, b| if a.is_nan() || a <= b { a } else { b }),
-                };
-                Elements::Float(fold(v, &targets, count, start, f))
+                Elements::Float(fold(v, &targets, count, float_start(self.kind), float_step(self.kind)))
             }
-            Elements::Int(v) => {
-                let (least, greatest) = dtype.int_range().expect("integers have a range");
-                let mask = move |x: i128| wrap(x, dtype);
-                match self.kind {
-                    ReduceKind::Sum => Elements::Int(fold(v, &targets, count, 0, move |a, b| mask(a + b))),
-                    ReduceKind::Prod => Elements::Int(fold(v, &targets, count, 1, move |a, b| mask(a * b))),
-                    ReduceKind::Max => Elements::Int(fold(v, &targets, count, least, i128::max)),
-                    ReduceKind::Min => Elements::Int(fold(v, &targets, count, greatest, i128::min)),
-                }
-            }
+            Elements::Int(v) => Elements::Int(fold(
+                v,
+                &targets,
+                count,
+                int_start(self.kind, dtype),
+                int_step(self.kind, dtype),
+            )),
             Elements::Bool(v) => match self.kind {
                 ReduceKind::Max => Elements::Bool(fold(v, &targets, count, false, |a, b| a | b)),
                 ReduceKind::Min => Elements::Bool(fold(v, &targets, count, true, |a, b| a & b)),
-                ReduceKind::Sum | ReduceKind::Prod => return Err(OpError::dtype("reduce does not add bools")),
+                ReduceKind::Sum | ReduceKind::Prod => {
+                    return Err(OpError::dtype("reduce does not add bools"));
+                }
             },
             Elements::Complex(_) | Elements::String(_) => {
                 return Err(OpError::dtype(format!("reduce does not take {dtype}")));
@@ -115,6 +108,47 @@ impl OpDef for Reduce {
             kept
         };
         Ok(vec![Tensor::from_elements(dtype, &shape, elements)])
+    }
+}
+
+/// The result of combining no floats.
+pub(super) fn float_start(kind: ReduceKind) -> f64 {
+    match kind {
+        ReduceKind::Sum => 0.0,
+        ReduceKind::Prod => 1.0,
+        ReduceKind::Max => f64::NEG_INFINITY,
+        ReduceKind::Min => f64::INFINITY,
+    }
+}
+
+/// Combines two floats; NaN wins.
+pub(super) fn float_step(kind: ReduceKind) -> fn(f64, f64) -> f64 {
+    match kind {
+        ReduceKind::Sum => |a, b| a + b,
+        ReduceKind::Prod => |a, b| a * b,
+        ReduceKind::Max => |a, b| if a.is_nan() || a >= b { a } else { b },
+        ReduceKind::Min => |a, b| if a.is_nan() || a <= b { a } else { b },
+    }
+}
+
+/// The result of combining no integers of the dtype.
+pub(super) fn int_start(kind: ReduceKind, dtype: DType) -> i128 {
+    let (least, greatest) = dtype.int_range().expect("integers have a range");
+    match kind {
+        ReduceKind::Sum => 0,
+        ReduceKind::Prod => 1,
+        ReduceKind::Max => least,
+        ReduceKind::Min => greatest,
+    }
+}
+
+/// Combines two integers of the dtype; sums and products wrap.
+pub(super) fn int_step(kind: ReduceKind, dtype: DType) -> impl Fn(i128, i128) -> i128 {
+    move |a, b| match kind {
+        ReduceKind::Sum => wrap(a.wrapping_add(b), dtype),
+        ReduceKind::Prod => wrap(a.wrapping_mul(b), dtype),
+        ReduceKind::Max => a.max(b),
+        ReduceKind::Min => a.min(b),
     }
 }
 

@@ -22,7 +22,13 @@ impl OpDef for Relu {
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        super::support::map_elements("relu", &inputs[0], Some(|x| if x < 0.0 { 0.0 } else { x }), Some(|x| x.max(0)), None)
+        super::support::map_elements(
+            "relu",
+            &inputs[0],
+            Some(|x| if x < 0.0 { 0.0 } else { x }),
+            Some(|x| x.max(0)),
+            None,
+        )
     }
 }
 

@@ -25,7 +25,10 @@ impl OpDef for Reshape {
             if let (Some(before), Some(after)) = (before, after)
                 && before != after
             {
-                return Err(OpError::shape(format!("{from} has {before} elements, {} has {after}", self.shape)));
+                return Err(OpError::shape(format!(
+                    "{from} has {before} elements, {} has {after}",
+                    self.shape
+                )));
             }
         }
         Ok(vec![self.shape.clone()])
@@ -36,10 +39,13 @@ impl OpDef for Reshape {
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        let sizes = self.shape.sizes().ok_or_else(|| OpError::unknown(format!("the sizes of {} are not bound", self.shape)))?;
-        let out = inputs[0]
-            .reshaped(&sizes)
-            .ok_or_else(|| OpError::shape(format!("{:?} does not have the elements of {sizes:?}", inputs[0].shape())))?;
+        let sizes = self
+            .shape
+            .sizes()
+            .ok_or_else(|| OpError::unknown(format!("the sizes of {} are not bound", self.shape)))?;
+        let out = inputs[0].reshaped(&sizes).ok_or_else(|| {
+            OpError::shape(format!("{:?} does not have the elements of {sizes:?}", inputs[0].shape()))
+        })?;
         Ok(vec![out])
     }
 }

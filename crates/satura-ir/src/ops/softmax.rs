@@ -21,7 +21,11 @@ impl OpDef for Softmax {
 
     fn dtypes(&self, cx: &InferCx<'_>) -> Result<Vec<DType>, OpError> {
         let dtype = cx.dtype(0)?;
-        if dtype.is_float() { Ok(vec![dtype]) } else { Err(OpError::dtype(format!("softmax does not take {dtype}"))) }
+        if dtype.is_float() {
+            Ok(vec![dtype])
+        } else {
+            Err(OpError::dtype(format!("softmax does not take {dtype}")))
+        }
     }
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {

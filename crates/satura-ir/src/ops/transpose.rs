@@ -27,7 +27,11 @@ impl OpDef for Transpose {
         }
         let shape = cx.shape(0)?;
         if shape.len() != self.perm.len() {
-            return Err(OpError::attribute(format!("perm {:?} does not fit rank {}", self.perm, shape.len())));
+            return Err(OpError::attribute(format!(
+                "perm {:?} does not fit rank {}",
+                self.perm,
+                shape.len()
+            )));
         }
         Ok(vec![self.perm.iter().map(|axis| shape[*axis].clone()).collect()])
     }

@@ -13,7 +13,9 @@ pub(crate) fn unquote(text: &str) -> Option<String> {
                 'r' => out.push('\r'),
                 't' => out.push('\t'),
                 '0' => out.push('\0'),
-                'x' => out.push(char::from(u8::from_str_radix(&chars.by_ref().take(2).collect::<String>(), 16).ok()?)),
+                'x' => out.push(char::from(
+                    u8::from_str_radix(&chars.by_ref().take(2).collect::<String>(), 16).ok()?,
+                )),
                 'u' => {
                     let code: String = chars.by_ref().skip(1).take_while(|c| *c != '}').collect();
                     out.push(char::from_u32(u32::from_str_radix(&code, 16).ok()?)?);

@@ -31,7 +31,8 @@ fn write_body(graph: &Graph, indent: usize, out: &mut String) {
     let name = |v: ValueId| names.get(&v).cloned().unwrap_or_else(|| format!("%undefined_{}", v.0));
     let list = |values: &[ValueId]| values.iter().map(|v| name(*v)).collect::<Vec<_>>().join(", ");
 
-    let inputs: Vec<String> = graph.inputs().iter().map(|v| format!("{}: {}", name(*v), graph.ty(*v))).collect();
+    let inputs: Vec<String> =
+        graph.inputs().iter().map(|v| format!("{}: {}", name(*v), graph.ty(*v))).collect();
     let _ = writeln!(out, "({}) {{", inputs.join(", "));
     for id in order {
         let node = graph.node(id);

@@ -43,9 +43,12 @@ pub fn print_tensor(tensor: &Tensor) -> String {
         Elements::Float(v) => v.iter().map(|x| print_float(*x, tensor.dtype())).collect(),
         Elements::Int(v) => v.iter().map(i128::to_string).collect(),
         Elements::Bool(v) => v.iter().map(bool::to_string).collect(),
-        Elements::Complex(v) => {
-            v.iter().map(|[re, im]| format!("({}, {})", print_float(*re, tensor.dtype()), print_float(*im, tensor.dtype()))).collect()
-        }
+        Elements::Complex(v) => v
+            .iter()
+            .map(|[re, im]| {
+                format!("({}, {})", print_float(*re, tensor.dtype()), print_float(*im, tensor.dtype()))
+            })
+            .collect(),
         Elements::String(v) => v.iter().map(|s| format!("{:?}", String::from_utf8_lossy(s))).collect(),
     };
     format!("{head}({})", items.join(", "))
@@ -64,8 +67,11 @@ pub fn parse_tensor(text: &str, store: &ConstStore) -> Result<Tensor, String> {
     let head = balanced_len(text, &['(', '#', '~']).unwrap_or(text.len());
     let (dtype, shape) = parse_head(&text[..head])?;
     let body = &text[head..];
-    let elements: usize =
-        shape.iter().try_fold(1usize, |p, s| p.checked_mul(*s)).filter(|n| *n <= 1 << 28).ok_or("the constant is too large")?;
+    let elements: usize = shape
+        .iter()
+        .try_fold(1usize, |p, s| p.checked_mul(*s))
+        .filter(|n| *n <= 1 << 28)
+        .ok_or("the constant is too large")?;
     if let Some(hash) = body.strip_prefix('#') {
         let hash = u64::from_str_radix(hash, 16).map_err(|_| "expected a hexadecimal hash after `#`")?;
         let found = store.get(hash).ok_or_else(|| format!("no constant with hash {hash:016x} is at hand"))?;
@@ -77,9 +83,11 @@ pub fn parse_tensor(text: &str, store: &ConstStore) -> Result<Tensor, String> {
     }
     if let Some(seed) = body.strip_prefix('~') {
         let seed: u64 = seed.parse().map_err(|_| "expected a seed after `~`")?;
-        return random(dtype, &shape, elements, seed).ok_or_else(|| format!("{dtype} has no random constants"));
+        return random(dtype, &shape, elements, seed)
+            .ok_or_else(|| format!("{dtype} has no random constants"));
     }
-    let inside = body.strip_prefix('(').and_then(|b| b.strip_suffix(')')).ok_or("expected elements in parentheses")?;
+    let inside =
+        body.strip_prefix('(').and_then(|b| b.strip_suffix(')')).ok_or("expected elements in parentheses")?;
     let items = split_top_level(inside, ',');
     if items.len() != elements {
         return Err(format!("{elements} elements expected, {} given", items.len()));
@@ -95,7 +103,12 @@ pub fn parse_tensor(text: &str, store: &ConstStore) -> Result<Tensor, String> {
         };
         Elements::Int(items.iter().map(int).collect::<Result<_, _>>()?)
     } else if dtype == DType::Bool {
-        Elements::Bool(items.iter().map(|s| s.parse().map_err(|_| format!("`{s}` is not a bool"))).collect::<Result<_, _>>()?)
+        Elements::Bool(
+            items
+                .iter()
+                .map(|s| s.parse().map_err(|_| format!("`{s}` is not a bool")))
+                .collect::<Result<_, _>>()?,
+        )
     } else if dtype.is_complex() {
         let pair = |s: &&str| -> Result<[f64; 2], String> {
             let inside = s.strip_prefix('(').and_then(|s| s.strip_suffix(')')).ok_or("expected (re, im)")?;
@@ -106,7 +119,9 @@ pub fn parse_tensor(text: &str, store: &ConstStore) -> Result<Tensor, String> {
         };
         Elements::Complex(items.iter().map(pair).collect::<Result<_, _>>()?)
     } else {
-        let string = |s: &&str| unquote(s).map(|s| s.into_bytes().into()).ok_or_else(|| "expected a quoted string".to_owned());
+        let string = |s: &&str| {
+            unquote(s).map(|s| s.into_bytes().into()).ok_or_else(|| "expected a quoted string".to_owned())
+        };
         Elements::String(items.iter().map(string).collect::<Result<_, _>>()?)
     };
     Ok(Tensor::from_elements(dtype, &shape, parsed))
@@ -114,8 +129,10 @@ pub fn parse_tensor(text: &str, store: &ConstStore) -> Result<Tensor, String> {
 
 fn parse_head(text: &str) -> Result<(DType, Vec<usize>), String> {
     let open = text.find('[').ok_or("expected a dtype and sizes, such as f32[2, 3]")?;
-    let dtype = DType::from_name(&text[..open]).ok_or_else(|| format!("`{}` is not a dtype", &text[..open]))?;
-    let inside = text[open..].trim_end().strip_prefix('[').and_then(|t| t.strip_suffix(']')).ok_or("expected `]`")?;
+    let dtype =
+        DType::from_name(&text[..open]).ok_or_else(|| format!("`{}` is not a dtype", &text[..open]))?;
+    let inside =
+        text[open..].trim_end().strip_prefix('[').and_then(|t| t.strip_suffix(']')).ok_or("expected `]`")?;
     let sizes = split_top_level(inside, ',')
         .iter()
         .map(|s| s.parse::<usize>().map_err(|_| format!("`{s}` is not a size")))
@@ -137,7 +154,9 @@ fn random(dtype: DType, shape: &[usize], elements: usize, seed: u64) -> Option<T
         Elements::Float((0..elements).map(|_| (next() >> 40) as f64 / (1u64 << 23) as f64 - 1.0).collect())
     } else if let Some((least, greatest)) = dtype.int_range().filter(|_| dtype != DType::Bool) {
         let low = if least < 0 { -8 } else { 0 };
-        Elements::Int((0..elements).map(|_| (i128::from(next() >> 60) + low).clamp(least, greatest)).collect())
+        Elements::Int(
+            (0..elements).map(|_| (i128::from(next() >> 60) + low).clamp(least, greatest)).collect(),
+        )
     } else if dtype == DType::Bool {
         Elements::Bool((0..elements).map(|_| next() >> 63 == 1).collect())
     } else {
