@@ -52,15 +52,16 @@ fn sink(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
 fn rebuild(region: &Graph, captures: &[Capture]) -> Result<Graph, Skip> {
     let mut out = region.clone();
     let mut dropped = Vec::new();
+    let uses = region.use_counts();
     for (index, (input, capture)) in region.inputs().iter().zip(captures).enumerate() {
         match capture {
             Capture::Keep => continue,
-            Capture::Drop => {}
-            Capture::Sink(tensor) => {
+            Capture::Sink(tensor) if uses[input.0 as usize] > 0 => {
                 let emit: &mut dyn Emit = &mut out;
                 let constant = emit.constant(tensor.clone())?;
                 out.replace_uses(*input, constant);
             }
+            Capture::Sink(_) | Capture::Drop => {}
         }
         dropped.push(index);
     }
