@@ -30,7 +30,8 @@ pub(crate) fn calls(text: &str) -> Result<Vec<Call>, String> {
     for (index, line) in text.lines().enumerate() {
         let parsed = if let Some(call) = line.trim().strip_prefix("; run:") {
             run_line(call)
-        } else if let Some(call) = line.trim().strip_prefix("; error:").filter(|c| c.trim().starts_with('@')) {
+        } else if let Some(call) = line.trim().strip_prefix("; error:").filter(|c| c.trim().starts_with('@'))
+        {
             error_line(call)
         } else {
             continue;
@@ -58,13 +59,15 @@ fn error_line(text: &str) -> Result<Parsed, String> {
     let [call, message] = split_top_level(text, '~')[..] else {
         return Err("expected `@graph(tensors) ~ \"message\"`".to_owned());
     };
-    let message = message.strip_prefix('"').and_then(|m| m.strip_suffix('"')).ok_or("expected a quoted message")?;
+    let message =
+        message.strip_prefix('"').and_then(|m| m.strip_suffix('"')).ok_or("expected a quoted message")?;
     let (graph, arguments) = call_of(call)?;
     Ok((graph, arguments, Outcome::Error(message.replace("\\\"", "\""))))
 }
 
 fn call_of(text: &str) -> Result<(String, Vec<Tensor>), String> {
-    let inside = text.trim().strip_prefix('@').and_then(|t| t.strip_suffix(')')).and_then(|t| t.split_once('('));
+    let inside =
+        text.trim().strip_prefix('@').and_then(|t| t.strip_suffix(')')).and_then(|t| t.split_once('('));
     let (name, arguments) = inside.ok_or("expected `@graph(tensors)`")?;
     Ok((name.to_owned(), tensors(arguments)?))
 }

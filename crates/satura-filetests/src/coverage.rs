@@ -25,9 +25,15 @@ pub fn missing(files: &[TestFile], config: &Config) -> Vec<String> {
     }
     let required = &config.required;
     let mut missing = Vec::new();
-    missing.extend(required.ops.iter().filter(|op| !ops.contains(*op)).map(|op| format!("op `{op}` has no `run` file")));
     missing.extend(
-        required.passes.iter().filter(|p| !passes.contains(p.as_str())).map(|p| format!("pass `{p}` has no `pass` file")),
+        required.ops.iter().filter(|op| !ops.contains(*op)).map(|op| format!("op `{op}` has no `run` file")),
+    );
+    missing.extend(
+        required
+            .passes
+            .iter()
+            .filter(|p| !passes.contains(p.as_str()))
+            .map(|p| format!("pass `{p}` has no `pass` file")),
     );
     if required.commands {
         let unused = commands().iter().filter(|command| !used.contains(command.name));

@@ -14,6 +14,8 @@ pub struct TestFile {
     /// The whole text.
     pub text: String,
     header: toml::Table,
+    /// Whether a wrong expectation is rewritten instead of reported.
+    bless: bool,
 }
 
 /// The line after which the expected text stands, each line of it after `; `.
@@ -23,13 +25,14 @@ impl TestFile {
     /// Reads a file.
     pub fn read(path: &Path, name: &str) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        TestFile::new(path, name, text)
+        TestFile::new(path, name, text, blessing()?)
     }
 
-    pub(crate) fn new(path: &Path, name: &str, text: String) -> Result<Self, String> {
-        let header: String = text.lines().filter_map(|line| line.strip_prefix(";!")).collect::<Vec<_>>().join("\n");
+    pub(crate) fn new(path: &Path, name: &str, text: String, bless: bool) -> Result<Self, String> {
+        let header: String =
+            text.lines().filter_map(|line| line.strip_prefix(";!")).collect::<Vec<_>>().join("\n");
         let header = header.parse().map_err(|error| format!("the header is not TOML: {error}"))?;
-        Ok(TestFile { path: path.to_owned(), name: name.to_owned(), text, header })
+        Ok(TestFile { path: path.to_owned(), name: name.to_owned(), text, header, bless })
     }
 
     /// The command: the key `test`.
@@ -69,24 +72,30 @@ impl TestFile {
         if comment == expected {
             return Ok(());
         }
-        if blessing()? {
+        if self.bless {
             let text = format!("{}\n\n{EXPECT}\n{comment}", before.trim_end());
-            return std::fs::write(&self.path, text).map_err(|error| format!("{}: {error}", self.path.display()));
+            return std::fs::write(&self.path, text)
+                .map_err(|error| format!("{}: {error}", self.path.display()));
         }
         Err(format!("expected after `{EXPECT}`:\n{expected}got:\n{comment}SATURA_BLESS=1 rewrites it"))
     }
 
     /// Checks that the whole file is its header and comments at the top, then `actual`; or writes that when blessing.
     pub fn check_body(&self, actual: &str) -> Result<(), String> {
-        let top: String =
-            self.text.lines().take_while(|line| line.starts_with(';') || line.is_empty()).map(|l| format!("{l}\n")).collect();
+        let top: String = self
+            .text
+            .lines()
+            .take_while(|line| line.starts_with(';') || line.is_empty())
+            .map(|l| format!("{l}\n"))
+            .collect();
         let body = &self.text[top.len().min(self.text.len())..];
         if body == actual {
             return Ok(());
         }
-        if blessing()? {
+        if self.bless {
             let text = format!("{top}{actual}");
-            return std::fs::write(&self.path, text).map_err(|error| format!("{}: {error}", self.path.display()));
+            return std::fs::write(&self.path, text)
+                .map_err(|error| format!("{}: {error}", self.path.display()));
         }
         Err(format!("the file holds\n{body}and prints as\n{actual}SATURA_BLESS=1 rewrites it"))
     }
@@ -107,7 +116,8 @@ pub(crate) fn check_fixpoint(module: &Module, registry: &OpRegistry) -> Result<(
     module.graphs.iter().for_each(|graph| store.insert_graph(graph));
     let first = print_module(module);
     let reparse = |text: &str| {
-        parse_module(text, &store, registry).map_err(|error| format!("the printed text does not parse: {error}\n{text}"))
+        parse_module(text, &store, registry)
+            .map_err(|error| format!("the printed text does not parse: {error}\n{text}"))
     };
     let again = reparse(&first)?;
     let second = print_module(&again);
@@ -132,7 +142,7 @@ mod tests {
 
     #[test]
     fn headers() {
-        let file = |text: &str| TestFile::new(Path::new("x.sat"), "x.sat", text.to_owned());
+        let file = |text: &str| TestFile::new(Path::new("x.sat"), "x.sat", text.to_owned(), false);
         let good = file(";! test = \"run\"\n;! seed = 3\n").expect("TOML");
         assert_eq!((good.command(), good.header::<Header>().map(|h| h.seed)), (Ok("run"), Ok(Some(3))));
         let unknown = file(";! test = \"run\"\n;! sed = 3\n").expect("TOML");

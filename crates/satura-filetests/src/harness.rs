@@ -37,7 +37,7 @@ pub fn run_tests(dir: impl AsRef<Path>, config: Config) -> ExitCode {
     for file in files {
         let (config, skips) = (config.clone(), skips.clone());
         trials.push(Trial::test(file.name.clone(), move || {
-            run_file(&file, &config, &skips).map_err(|error| Failed::from(error))
+            run_file(&file, &config, &skips).map_err(Failed::from)
         }));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -51,9 +51,12 @@ fn failure(name: &str, error: String) -> Trial {
 
 fn coverage_trial(files: &[TestFile], config: &Config) -> Trial {
     let missing = missing(files, config);
-    Trial::test("coverage", move || {
-        if missing.is_empty() { Ok(()) } else { Err(Failed::from(missing.join("\n"))) }
-    })
+    Trial::test(
+        "coverage",
+        move || {
+            if missing.is_empty() { Ok(()) } else { Err(Failed::from(missing.join("\n"))) }
+        },
+    )
 }
 
 pub(crate) fn run_file(file: &TestFile, config: &Config, skips: &Skips) -> Result<(), String> {
@@ -99,7 +102,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, error: &str) {
-        let file = TestFile::new(Path::new("x.sat"), "x.sat", text.to_owned()).expect("the header is TOML");
+        let file =
+            TestFile::new(Path::new("x.sat"), "x.sat", text.to_owned(), false).expect("the header is TOML");
         let config = Config { devices: Vec::new(), ..Config::default() };
         let result = run_file(&file, &config, &Skips::default());
         match result {
@@ -113,11 +117,23 @@ mod tests {
     fn wrong_expectations_fail() {
         let add = "graph @f(%x: f32[2]) {\n  %0 = add %x, %x\n  return %0\n}\n";
         check(&format!(";! test = \"run\"\n{add}; run: @f(f32[2](1.0, 2.0)) == f32[2](2.0, 4.0)\n"), "");
-        check(&format!(";! test = \"run\"\n{add}; run: @f(f32[2](1.0, 2.0)) == f32[2](2.0, 5.0)\n"), "element 1");
-        check(&format!(";! test = \"run\"\n{add}; run: @f(f32[2](1.0, 2.0)) == f32[1](2.0)\n"), "expected f32[1]");
-        check(&format!(";! test = \"run\"\n{add}; run: @g(f32[2](1.0, 2.0)) == f32[2](2.0, 4.0)\n"), "no graph @g");
+        check(
+            &format!(";! test = \"run\"\n{add}; run: @f(f32[2](1.0, 2.0)) == f32[2](2.0, 5.0)\n"),
+            "element 1",
+        );
+        check(
+            &format!(";! test = \"run\"\n{add}; run: @f(f32[2](1.0, 2.0)) == f32[1](2.0)\n"),
+            "expected f32[1]",
+        );
+        check(
+            &format!(";! test = \"run\"\n{add}; run: @g(f32[2](1.0, 2.0)) == f32[2](2.0, 4.0)\n"),
+            "no graph @g",
+        );
         check(&format!(";! test = \"run\"\n{add}; error: @f(f32[2](1.0, 2.0)) ~ \"x\"\n"), "ran");
-        check(&format!(";! test = \"run\"\n{add}; error: @f(f32[3](1.0, 2.0, 3.0)) ~ \"f32[4]\"\n"), "f32[4]");
+        check(
+            &format!(";! test = \"run\"\n{add}; error: @f(f32[3](1.0, 2.0, 3.0)) ~ \"f32[4]\"\n"),
+            "f32[4]",
+        );
         check(&format!(";! test = \"run\"\n{add}"), "no `; run:`");
         check(&format!(";! test = \"walk\"\n{add}"), "no command `walk`");
         check(&format!(";! test = \"run\"\n;! tolerence = \"exact\"\n{add}"), "tolerence");

@@ -55,7 +55,11 @@ fn merge(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
 
 /// `value` with a transpose after it, unless it is the identity.
 fn permuted(patch: &mut PatchBuilder<'_>, value: ValueId, perm: &[usize]) -> Result<ValueId, OpError> {
-    if is_identity(perm) { Ok(value) } else { patch.emit().one(ops::Transpose { perm: perm.to_vec() }, &[value]) }
+    if is_identity(perm) {
+        Ok(value)
+    } else {
+        patch.emit().one(ops::Transpose { perm: perm.to_vec() }, &[value])
+    }
 }
 
 fn move_up(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
@@ -91,14 +95,18 @@ fn passes<'g>(g: &'g View<'_>, value: ValueId, perm: &[usize]) -> Option<(&'g No
         Op::Softmax(op) => ops::Softmax { axis: new_axis(op.axis)? }.into(),
         Op::Pad(op) => ops::Pad { low: dims(&op.low), high: dims(&op.high) }.into(),
         Op::Reduce(op) if op.keep => {
-            let axes = op.axes.as_ref().map(|axes| axes.iter().map(|axis| new_axis(*axis)).collect::<Option<_>>());
-            ops::Reduce { axes: axes.map_or(Some(None), |a: Option<Vec<i64>>| a.map(Some))?, ..op.clone() }.into()
+            let axes =
+                op.axes.as_ref().map(|axes| axes.iter().map(|axis| new_axis(*axis)).collect::<Option<_>>());
+            ops::Reduce { axes: axes.map_or(Some(None), |a: Option<Vec<i64>>| a.map(Some))?, ..op.clone() }
+                .into()
         }
         op if op.algebra().elementwise => op.clone(),
         _ => return None,
     };
     let fits = node.inputs.iter().all(|input| match g.ty(*input).shape() {
-        Some(shape) => shape.len() == rank || shape.is_empty() || (shape.len() < rank && g.constant(*input).is_some()),
+        Some(shape) => {
+            shape.len() == rank || shape.is_empty() || (shape.len() < rank && g.constant(*input).is_some())
+        }
         None => false,
     });
     fits.then_some((node, op))

@@ -14,8 +14,10 @@ pub const DECOMPOSE: PassInfo = PassInfo {
     }]),
     run: |graph, cx| {
         let options: Options = cx.options()?;
-        cx.rewrite(graph, "decompose", &|g, n| decompose(g, n, &|op| options.keep.iter().any(|k| k == op.name())))
-            .map(|_| ())
+        cx.rewrite(graph, "decompose", &|g, n| {
+            decompose(g, n, &|op| options.keep.iter().any(|k| k == op.name()))
+        })
+        .map(|_| ())
     },
 };
 
@@ -26,7 +28,11 @@ struct Options {
 }
 
 /// The decomposition of a composite that is not kept.
-pub(crate) fn decompose(g: &View<'_>, n: satura_ir::NodeId, keeps: &dyn Fn(&Op) -> bool) -> Result<Patch, Skip> {
+pub(crate) fn decompose(
+    g: &View<'_>,
+    n: satura_ir::NodeId,
+    keeps: &dyn Fn(&Op) -> bool,
+) -> Result<Patch, Skip> {
     let node = g.node(n);
     if node.op.prim().is_some() {
         return Err(Skip::NoMatch);

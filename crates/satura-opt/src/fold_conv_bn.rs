@@ -54,7 +54,11 @@ fn product<'g>(g: &'g View<'_>, value: ValueId) -> Option<Product<'g>> {
 /// A constant that broadcasts along every axis but `axis` of an output of `rank` axes, as a vector of 1 or `channels` elements.
 fn per_channel(constant: &Tensor, rank: usize, axis: usize, channels: usize) -> Option<Tensor> {
     let offset = rank.checked_sub(constant.rank())?;
-    let fits = constant.shape().iter().enumerate().all(|(i, size)| *size == 1 || (i + offset == axis && *size == channels));
+    let fits = constant
+        .shape()
+        .iter()
+        .enumerate()
+        .all(|(i, size)| *size == 1 || (i + offset == axis && *size == channels));
     if fits { constant.reshaped(&[constant.elements()]) } else { None }
 }
 
@@ -105,12 +109,14 @@ fn scale(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
         Some((before, shift)) => (before, Some(shift)),
         None => (value, None),
     };
-    let Product { node: product, weights, axis, weight_axis, channels } = product(g, at).ok_or(Skip::NoMatch)?;
+    let Product { node: product, weights, axis, weight_axis, channels } =
+        product(g, at).ok_or(Skip::NoMatch)?;
     let rank = g.ty(at).shape().ok_or(Skip::NoMatch)?.len();
     if g.ty(node.outputs[0]).shape() != g.ty(at).shape() {
         return Err(Skip::CheckFailed("the factor broadcasts the result"));
     }
-    let vector = per_channel(factor, rank, axis, channels).ok_or(Skip::CheckFailed("the factor is not one for each channel"))?;
+    let vector = per_channel(factor, rank, axis, channels)
+        .ok_or(Skip::CheckFailed("the factor is not one for each channel"))?;
     let new_weights = eval_one(op.clone(), &[weights.clone(), along(&vector, weights.rank(), weight_axis)?])?;
     let mut patch = g.patch(n);
     let emit = patch.emit();

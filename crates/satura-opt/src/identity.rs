@@ -33,7 +33,8 @@ fn identity(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
 /// The input that the node gives, up to broadcasting.
 fn unchanged(g: &View<'_>, node: &Node) -> Option<ValueId> {
     let input = |i: usize| node.inputs[i];
-    let is = |i: usize, test: &dyn Fn(crate::matching::Uniform) -> bool| uniform(g, input(i)).is_some_and(test);
+    let is =
+        |i: usize, test: &dyn Fn(crate::matching::Uniform) -> bool| uniform(g, input(i)).is_some_and(test);
     // The other input, where one passes the test.
     let other = |test: &dyn Fn(crate::matching::Uniform) -> bool| {
         if is(1, test) {
@@ -45,7 +46,8 @@ fn unchanged(g: &View<'_>, node: &Node) -> Option<ValueId> {
         }
     };
     let same = || (input(0) == input(1)).then(|| input(0));
-    let inner = |matches: &dyn Fn(&Op) -> bool| g.producer(input(0)).map(|(_, node)| node).filter(|n| matches(&n.op));
+    let inner =
+        |matches: &dyn Fn(&Op) -> bool| g.producer(input(0)).map(|(_, node)| node).filter(|n| matches(&n.op));
     let boolean = || g.ty(node.outputs[0]).dtype() == Some(DType::Bool);
     let zeros = |dims: &[Dim]| dims.iter().all(|d| d.is(0));
     match &node.op {

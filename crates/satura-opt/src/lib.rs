@@ -68,7 +68,8 @@ pub const SHAPES: &str = "dce,sink-constants,fold,fold-if,resolve-dynamic,fold,f
 /// What every model goes through: [`SHAPES`] first, since the other passes match static ops. Identities leave before chains are merged, so that chains are unbroken. Scales fold into
 /// convolutions before transposes move, which would part a convolution from its scale. Transposes that meet leave new reshape chains and identities, so these run again. Dedupe comes when
 /// equal things look equal; folding and dead code last, to clean up after all others.
-pub const DEFAULT: &str = "shapes,identity,shape-chain,fold-conv-bn,cancel-transpose,identity,shape-chain,dedupe,fold,dce";
+pub const DEFAULT: &str =
+    "shapes,identity,shape-chain,fold-conv-bn,cancel-transpose,identity,shape-chain,dedupe,fold,dce";
 
 /// A manager of `passes` that also knows the pipelines [`SHAPES`] as `shapes` and [`DEFAULT`] as `default`.
 pub fn manager(passes: &[PassInfo]) -> PassManager {
@@ -109,11 +110,14 @@ mod tests {
                 if let Err(error) = manager.run(&pipeline, &mut after, &RunConfig::default()) {
                     panic!("seed {seed}: {error}\n{}", satura_ir::print_graph(&before));
                 }
-                let tolerance =
-                    (*contract != satura_pass::Contract::Exact).then_some(tolerances::ROUNDING);
+                let tolerance = (*contract != satura_pass::Contract::Exact).then_some(tolerances::ROUNDING);
                 if let Err(error) = check_same_results(&before, &after, &inputs, tolerance) {
                     let print = satura_ir::print_graph;
-                    panic!("seed {seed}, {text}: {error}\nbefore\n{}after\n{}", print(&before), print(&after));
+                    panic!(
+                        "seed {seed}, {text}: {error}\nbefore\n{}after\n{}",
+                        print(&before),
+                        print(&after)
+                    );
                 }
             }
         }

@@ -31,7 +31,11 @@ impl fmt::Display for PrepareError {
 impl std::error::Error for PrepareError {}
 
 /// Binds symbols, runs the default pipeline, decomposes every composite that the back end does not keep, and cleans up after that.
-pub fn prepare(graph: &Graph, bindings: &Bindings, keeps: &dyn Fn(&Op) -> bool) -> Result<Graph, PrepareError> {
+pub fn prepare(
+    graph: &Graph,
+    bindings: &Bindings,
+    keeps: &dyn Fn(&Op) -> bool,
+) -> Result<Graph, PrepareError> {
     let mut bound = graph.bind(bindings).map_err(|error| PrepareError::Bind(Box::new(error)))?;
     let manager = manager(all());
     let run = |text: &str, graph: &mut Graph| {

@@ -35,7 +35,12 @@ fn inner<'g>(g: &'g View<'_>, n: NodeId) -> Result<&'g Node, Skip> {
 }
 
 /// A patch that replaces the one output of `n` by an op on `inputs`.
-fn replace_by(g: &View<'_>, n: NodeId, op: impl Into<Op>, inputs: &[satura_ir::ValueId]) -> Result<Patch, Skip> {
+fn replace_by(
+    g: &View<'_>,
+    n: NodeId,
+    op: impl Into<Op>,
+    inputs: &[satura_ir::ValueId],
+) -> Result<Patch, Skip> {
     let mut patch = g.patch(n);
     let value = patch.emit().one(op, inputs)?;
     patch.replace(g.node(n).outputs[0], value);
@@ -66,8 +71,9 @@ fn slice_of_slice(g: &View<'_>, n: NodeId, outer: &ops::Slice) -> Result<Patch, 
     for axis in 0..outer.starts.len() {
         let step = inner.steps[axis];
         merged.starts[axis] = inner.starts[axis].clone() + outer.starts[axis].clone() * Dim::from(step);
-        merged.steps[axis] =
-            step.checked_mul(outer.steps[axis]).ok_or(Skip::CheckFailed("the merged step is out of range"))?;
+        merged.steps[axis] = step
+            .checked_mul(outer.steps[axis])
+            .ok_or(Skip::CheckFailed("the merged step is out of range"))?;
         // Nothing is taken, so the start is free; the sum need not be a position.
         if outer.sizes[axis].is(0) {
             merged.starts[axis] = Dim::from(0);
@@ -127,8 +133,11 @@ fn gather_as_slice(g: &View<'_>, n: NodeId, op: &ops::Gather) -> Result<Patch, S
     if step == 0 || positions.windows(2).any(|pair| pair[1] - pair[0] != step) {
         return Err(Skip::CheckFailed("the indices are not evenly spaced"));
     }
-    let mut slice =
-        ops::Slice { starts: vec![Dim::from(0); shape.len()], sizes: shape.0.clone(), steps: vec![1; shape.len()] };
+    let mut slice = ops::Slice {
+        starts: vec![Dim::from(0); shape.len()],
+        sizes: shape.0.clone(),
+        steps: vec![1; shape.len()],
+    };
     slice.starts[axis] = Dim::from(positions[0]);
     slice.sizes[axis] = Dim::from(positions.len());
     slice.steps[axis] = step;
@@ -147,10 +156,13 @@ fn implied_broadcast(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
     let node = g.node(n);
     let mut inputs = node.inputs.clone();
     for index in 0..inputs.len() {
-        let Some((_, Node { op: Op::Broadcast(_), inputs: source, .. })) = g.producer(inputs[index]) else { continue };
+        let Some((_, Node { op: Op::Broadcast(_), inputs: source, .. })) = g.producer(inputs[index]) else {
+            continue;
+        };
         let kept = std::mem::replace(&mut inputs[index], source[0]);
         let described = inputs.iter().map(|v| (g.ty(*v), g.value(*v).known.as_ref())).collect();
-        let same = satura_ir::infer_op(&node.op, described, &[]).is_ok_and(|(types, _)| types[0] == *g.ty(node.outputs[0]));
+        let same = satura_ir::infer_op(&node.op, described, &[])
+            .is_ok_and(|(types, _)| types[0] == *g.ty(node.outputs[0]));
         if !same {
             inputs[index] = kept;
         }

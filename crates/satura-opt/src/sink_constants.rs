@@ -40,7 +40,8 @@ fn sink(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
         return Err(Skip::NoEffect);
     }
     let regions = node.regions.iter().map(|region| rebuild(region, &captures)).collect::<Result<_, _>>()?;
-    let kept = node.inputs[1..].iter().zip(&captures).filter(|(_, c)| matches!(c, Capture::Keep)).map(|(v, _)| *v);
+    let kept =
+        node.inputs[1..].iter().zip(&captures).filter(|(_, c)| matches!(c, Capture::Keep)).map(|(v, _)| *v);
     let inputs: Vec<ValueId> = node.inputs[..1].iter().copied().chain(kept).collect();
     let mut patch: PatchBuilder<'_> = g.patch(n);
     let outputs = patch.emit().emit_region_op(node.op.clone(), &inputs, regions)?;

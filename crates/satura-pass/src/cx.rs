@@ -86,13 +86,20 @@ impl<'a> PassCx<'a> {
     /// Records why a pass left something alone, for `--explain`.
     pub fn note_skip(&mut self, rule: &'static str, reason: &str, graph: &Graph, at: NodeId) {
         if self.explain {
-            let entry = self.skips.entry((rule, reason.to_owned())).or_insert_with(|| (0, describe(graph, at)));
+            let entry =
+                self.skips.entry((rule, reason.to_owned())).or_insert_with(|| (0, describe(graph, at)));
             entry.0 += 1;
         }
     }
 
     /// An error of this pass at a node.
-    pub fn error(&self, rule: &'static str, graph: &Graph, at: NodeId, message: impl Into<String>) -> PassError {
+    pub fn error(
+        &self,
+        rule: &'static str,
+        graph: &Graph,
+        at: NodeId,
+        message: impl Into<String>,
+    ) -> PassError {
         PassError::Node { pass: self.pass.name, rule, node: describe(graph, at), message: message.into() }
     }
 
@@ -118,7 +125,12 @@ impl<'a> PassCx<'a> {
     }
 
     /// Applies a rule to all nodes of the graph and its regions until it fits nowhere, and gives the number of patches.
-    pub fn rewrite(&mut self, graph: &mut Graph, name: &'static str, rule: Rule<'_>) -> Result<u64, PassError> {
+    pub fn rewrite(
+        &mut self,
+        graph: &mut Graph,
+        name: &'static str,
+        rule: Rule<'_>,
+    ) -> Result<u64, PassError> {
         let before = self.patches;
         self.each_graph(graph, &mut |cx, graph| {
             cx.rewrite_graph(graph, name, &mut |view, id| rule(view, id)).map(|_| ())
@@ -168,9 +180,11 @@ impl<'a> PassCx<'a> {
                     ApplyError::Patch(message) => {
                         PassError::Node { pass: self.pass.name, rule: name, node: at.clone(), message }
                     }
-                    ApplyError::Infer(error) => {
-                        PassError::Broken { pass: self.pass.name, patch: Some((name, at.clone())), error: Box::new(error) }
-                    }
+                    ApplyError::Infer(error) => PassError::Broken {
+                        pass: self.pass.name,
+                        patch: Some((name, at.clone())),
+                        error: Box::new(error),
+                    },
                 })?;
                 self.verify_patch(editor.graph(), name, at)?;
                 queue.extend(again.into_iter().filter(|id| queued.insert(*id)));

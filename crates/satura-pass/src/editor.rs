@@ -43,8 +43,13 @@ impl<'g> Editor<'g> {
         let mut dead: Vec<ValueId> = Vec::new();
         for node in patch.nodes {
             let id = NodeId(self.graph.node_bound());
-            let outputs =
-                self.graph.add_node_unchecked(node.op, node.inputs.clone(), node.regions, node.types, node.known);
+            let outputs = self.graph.add_node_unchecked(
+                node.op,
+                node.inputs.clone(),
+                node.regions,
+                node.types,
+                node.known,
+            );
             self.graph.node_mut(id).label = node.label;
             for (output, name) in outputs.iter().zip(node.names) {
                 self.graph.value_mut(*output).name = name;
@@ -119,7 +124,10 @@ impl<'g> Editor<'g> {
                 return fail(format!("{new} replaces itself or a value that is replaced too"));
             }
             if !self.graph.ty(*old).accepts(ty) {
-                return fail(format!("a value of type {} would be replaced by one of type {ty}", self.graph.ty(*old)));
+                return fail(format!(
+                    "a value of type {} would be replaced by one of type {ty}",
+                    self.graph.ty(*old)
+                ));
             }
         }
         Ok(())

@@ -87,7 +87,9 @@ pub enum PassError {
 impl fmt::Display for PassError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PassError::NotVerified(error) => write!(f, "the graph is not valid before the first pass: {error}"),
+            PassError::NotVerified(error) => {
+                write!(f, "the graph is not valid before the first pass: {error}")
+            }
             PassError::Options { pass, message } => write!(f, "options of pass `{pass}`: {message}"),
             PassError::Node { pass, rule, node, message } => {
                 write!(f, "pass `{pass}`, rule `{rule}`, at {node}: {message}")
@@ -95,7 +97,9 @@ impl fmt::Display for PassError {
             PassError::Broken { pass, patch: Some((rule, node)), error } => {
                 write!(f, "pass `{pass}`, rule `{rule}`, at {node}, broke the graph: {error}")
             }
-            PassError::Broken { pass, patch: None, error } => write!(f, "pass `{pass}` broke the graph: {error}"),
+            PassError::Broken { pass, patch: None, error } => {
+                write!(f, "pass `{pass}` broke the graph: {error}")
+            }
             PassError::NoFixpoint { pass, rule, patches } => {
                 write!(f, "pass `{pass}`, rule `{rule}`, does not settle: stopped after {patches} patches")
             }

@@ -170,7 +170,8 @@ impl PassManager {
                     return Err(PipelineError::UnknownPass { name: name.to_owned(), known });
                 };
                 // An alias sees only those before it, so none contains itself.
-                let earlier = PassManager { passes: self.passes.clone(), aliases: self.aliases[..alias].to_vec() };
+                let earlier =
+                    PassManager { passes: self.passes.clone(), aliases: self.aliases[..alias].to_vec() };
                 steps.extend(earlier.parse(&self.aliases[alias].1)?.steps);
                 continue;
             };

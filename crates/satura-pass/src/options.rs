@@ -13,7 +13,8 @@ impl Options {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut map = Map::new();
         for pair in split_top_level(text, ',') {
-            let (key, value) = pair.split_once('=').ok_or_else(|| format!("expected `name=value`, found `{pair}`"))?;
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| format!("expected `name=value`, found `{pair}`"))?;
             let key = key.trim();
             if key.is_empty() {
                 return Err(format!("expected `name=value`, found `{pair}`"));
@@ -43,7 +44,11 @@ impl Options {
 
 fn parse_value(text: &str) -> Result<Value, String> {
     if let Some(inside) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-        return split_top_level(inside, ',').into_iter().map(parse_value).collect::<Result<_, _>>().map(Value::Array);
+        return split_top_level(inside, ',')
+            .into_iter()
+            .map(parse_value)
+            .collect::<Result<_, _>>()
+            .map(Value::Array);
     }
     if text.is_empty() {
         return Err("a value is missing".to_owned());

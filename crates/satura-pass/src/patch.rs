@@ -115,9 +115,12 @@ impl PatchBuilder<'_> {
     /// Copies the nodes of `body` into the patch, with `inputs` for its inputs, and gives the values of its outputs. Labels, names and the more
     /// precise of the recorded and the inferred types are kept.
     pub fn inline(&mut self, body: &Graph, inputs: &[ValueId]) -> Result<Vec<ValueId>, OpError> {
-        let mut map: BTreeMap<ValueId, ValueId> = body.inputs().iter().copied().zip(inputs.iter().copied()).collect();
+        let mut map: BTreeMap<ValueId, ValueId> =
+            body.inputs().iter().copied().zip(inputs.iter().copied()).collect();
         let lookup = |map: &BTreeMap<ValueId, ValueId>, v: &ValueId| {
-            map.get(v).copied().ok_or_else(|| OpError::value("the region reads a value that it does not define"))
+            map.get(v)
+                .copied()
+                .ok_or_else(|| OpError::value("the region reads a value that it does not define"))
         };
         let order = body.order().map_err(|_| OpError::value("the region has a cycle"))?;
         for id in order {
@@ -174,7 +177,12 @@ impl PatchBuilder<'_> {
 }
 
 impl Emit for PatchBuilder<'_> {
-    fn emit_region_op(&mut self, op: Op, inputs: &[ValueId], regions: Vec<Graph>) -> Result<Vec<ValueId>, OpError> {
+    fn emit_region_op(
+        &mut self,
+        op: Op,
+        inputs: &[ValueId],
+        regions: Vec<Graph>,
+    ) -> Result<Vec<ValueId>, OpError> {
         let (label, names) = (self.label.clone(), vec![None; op.outputs()]);
         self.add(op, inputs, regions, label, names)
     }

@@ -49,6 +49,9 @@ pub enum Atom {
     Max(Dim, Dim),
 }
 
+/// A product that could have more terms saturates.
+const MAX_TERMS: usize = 4096;
+
 /// A product of atoms with their powers; empty for the constant term.
 type Monomial = Vec<(Atom, u32)>;
 
@@ -56,8 +59,8 @@ type Monomial = Vec<(Atom, u32)>;
 ///
 /// The form is normal: terms are sorted, no coefficient is zero, and quotients, remainders, minima and maxima
 /// of constants are evaluated. Two expressions that are equal as polynomials over their atoms are `==`.
-/// Symbols stand for extents, so they are never negative. Arithmetic saturates at the ends of `i64`; a saturated extent
-/// fails every size limit, so it never becomes an allocation.
+/// Symbols stand for extents, so they are never negative. Arithmetic saturates at the ends of `i64`, and a product of very many terms
+/// is the greatest `i64`; a saturated extent fails every size limit, so it never becomes an allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dim {
     terms: BTreeMap<Monomial, i64>,
@@ -248,7 +251,7 @@ impl Dim {
         let (by, d) = divisor.terms.iter().next()?;
         let mut quotient = Dim::default();
         for (monomial, coefficient) in &self.terms {
-            if coefficient % d != 0 {
+            if coefficient.checked_rem(*d) != Some(0) {
                 return None;
             }
             let mut rest = monomial.clone();
@@ -268,9 +271,8 @@ impl Dim {
     fn split_multiples(&self, d: i64) -> (Dim, Dim) {
         let (mut whole, mut rest) = (Dim::default(), Dim::default());
         for (monomial, coefficient) in &self.terms {
-            let q = floor_div(*coefficient, d);
-            whole.add_term(monomial.clone(), q);
-            rest.add_term(monomial.clone(), coefficient - q * d);
+            whole.add_term(monomial.clone(), coefficient.div_euclid(d));
+            rest.add_term(monomial.clone(), coefficient.rem_euclid(d));
         }
         (whole, rest)
     }
@@ -321,6 +323,15 @@ impl Dim {
         }
     }
 
+    /// How large the expression is: its terms and those inside its atoms, counted.
+    pub fn weight(&self) -> usize {
+        let atom = |atom: &Atom| match atom {
+            Atom::Symbol(_) => 1,
+            Atom::FloorDiv(a, b) | Atom::Mod(a, b) | Atom::Min(a, b) | Atom::Max(a, b) => a.weight() + b.weight(),
+        };
+        self.terms.keys().map(|monomial| 1 + monomial.iter().map(|(a, _)| atom(a)).sum::<usize>()).sum()
+    }
+
     /// The one symbol and its value for which `self == value`, where the expression is linear in one symbol
     /// and the solution is whole.
     pub fn solve(&self, value: i64) -> Option<(Symbol, i64)> {
@@ -335,7 +346,8 @@ impl Dim {
         }
         let (symbol, coefficient) = unknown?;
         let rest = value.checked_sub(constant)?;
-        (rest % coefficient == 0 && rest / coefficient >= 0).then(|| (symbol, rest / coefficient))
+        let solution = rest.checked_div(coefficient)?;
+        (rest % coefficient == 0 && solution >= 0).then_some((symbol, solution))
     }
 }
 
@@ -359,7 +371,7 @@ impl Atom {
 
 fn floor_div(a: i64, b: i64) -> i64 {
     let q = a.saturating_div(b);
-    if a % b != 0 && (a < 0) != (b < 0) { q - 1 } else { q }
+    if a.checked_rem(b).is_some_and(|r| r != 0) && (a < 0) != (b < 0) { q - 1 } else { q }
 }
 
 impl Add for Dim {
@@ -388,14 +400,18 @@ impl Sub for Dim {
 
 impl Mul for Dim {
     type Output = Dim;
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "the powers of a product add up")]
     fn mul(self, other: Dim) -> Dim {
+        if self.terms.len().saturating_mul(other.terms.len()) > MAX_TERMS {
+            return Dim::from(i64::MAX);
+        }
         let mut product = Dim::default();
         for (ma, ca) in &self.terms {
             for (mb, cb) in &other.terms {
                 let mut monomial = ma.clone();
                 for (atom, power) in mb {
                     match monomial.binary_search_by(|(a, _)| a.cmp(atom)) {
-                        Ok(at) => monomial[at].1 += power,
+                        Ok(at) => monomial[at].1 = monomial[at].1.saturating_add(*power),
                         Err(at) => monomial.insert(at, (atom.clone(), *power)),
                     }
                 }
@@ -484,5 +500,17 @@ mod tests {
         let e = (n.clone() + Dim::from(3)).floor_div(&Dim::from(2)) * n.modulo(&Dim::symbol("M"));
         let bound = e.bind(&Bindings::from([(Symbol::new("N"), 7), (Symbol::new("M"), 4)]));
         assert_eq!(bound.as_const(), Some(15));
+    }
+
+    #[test]
+    fn arithmetic_at_the_ends_saturates() {
+        let (least, n) = (Dim::from(i64::MIN), Dim::symbol("N"));
+        assert!((-least.clone()).is(i64::MAX));
+        assert!(least.floor_div(&Dim::from(-1)).is(i64::MAX));
+        assert!(least.modulo(&Dim::from(-1)).is(0) || least.modulo(&Dim::from(-1)).is(-1));
+        assert_eq!((n.clone() * least.clone()).exact_quotient(&Dim::from(-1)), None);
+        check((n.clone() * least).floor_div(&Dim::from(3)), "floordiv(N, 3) - 3074457345618258603*N");
+        let many = (0..100).fold(Dim::from(0), |sum, i| sum + Dim::symbol(&format!("n{i}")));
+        assert!((many.clone() * many).is(i64::MAX));
     }
 }

@@ -79,8 +79,13 @@ fn step(
             emit.one(rng.pick(&unary).clone(), &[x])
         }
         2..=4 => {
-            let binary: [Op; 5] =
-                [ops::Add {}.into(), ops::Sub {}.into(), ops::Mul {}.into(), ops::Max {}.into(), ops::Min {}.into()];
+            let binary: [Op; 5] = [
+                ops::Add {}.into(),
+                ops::Sub {}.into(),
+                ops::Mul {}.into(),
+                ops::Max {}.into(),
+                ops::Min {}.into(),
+            ];
             let y = match rng.below(3) {
                 0 => emit.constant(random_tensor(rng, DType::F32, &sizes, Values::Plain))?,
                 1 => emit.scalar(DType::F32, f64::from(rng.below(3) as u8) - 1.0)?,
@@ -153,7 +158,8 @@ mod tests {
             let graph = random_graph(&mut rng, GraphConfig::default());
             satura_ir::verify(&graph).expect("a random graph is valid");
             let inputs = crate::random_inputs(&graph, &mut rng, Values::Plain).expect("sizes are known");
-            crate::check_same_results(&graph, &graph.compacted(), &inputs, None).expect("compaction changes nothing");
+            crate::check_same_results(&graph, &graph.compacted(), &inputs, None)
+                .expect("compaction changes nothing");
         }
     }
 }

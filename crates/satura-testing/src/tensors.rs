@@ -19,8 +19,16 @@ pub fn random_tensor(rng: &mut Rng, dtype: DType, shape: &[usize], values: Value
     let count: usize = shape.iter().product();
     let nasty = |rng: &mut Rng| values == Values::Nasty && rng.one_in(4);
     let float = |rng: &mut Rng| {
-        const EDGES: [f64; 8] =
-            [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 1.401_298_464_324_817e-45, 3.0e38, -3.0e38];
+        const EDGES: [f64; 8] = [
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            0.0,
+            -0.0,
+            1.401_298_464_324_817e-45,
+            3.0e38,
+            -3.0e38,
+        ];
         if nasty(rng) { *rng.pick(&EDGES) } else { rng.unit() }
     };
     let elements = if dtype.is_float() {

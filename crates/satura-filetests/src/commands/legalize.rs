@@ -16,7 +16,8 @@ pub(super) fn run(file: &TestFile, config: &Config, _: &Skips) -> Result<(), Str
     let header: Header = file.header()?;
     let mut texts = Vec::new();
     for mut graph in file.module(&config.registry)?.graphs {
-        legalize(&mut graph, &|op| header.keep.iter().any(|name| name == op.name())).map_err(|error| error.to_string())?;
+        legalize(&mut graph, &|op| header.keep.iter().any(|name| name == op.name()))
+            .map_err(|error| error.to_string())?;
         verify(&graph).map_err(|errors| format!("after legalizing: {}", errors[0]))?;
         texts.push(print_graph(&graph));
     }

@@ -26,9 +26,17 @@ pub struct Command {
 pub fn commands() -> &'static [Command] {
     &[
         Command { name: "roundtrip", summary: "The file is what its graphs print as.", run: roundtrip::run },
-        Command { name: "verify", summary: "Each graph is refused, at the line and with the message given.", run: verify::run },
+        Command {
+            name: "verify",
+            summary: "Each graph is refused, at the line and with the message given.",
+            run: verify::run,
+        },
         Command { name: "infer", summary: "Types and known values after inference.", run: infer::run },
-        Command { name: "legalize", summary: "The graphs after decomposition of composites.", run: legalize::run },
+        Command {
+            name: "legalize",
+            summary: "The graphs after decomposition of composites.",
+            run: legalize::run,
+        },
         Command { name: "pass", summary: "The graphs after passes, and the same numbers.", run: pass::run },
         Command { name: "run", summary: "Results on every evaluator and device.", run: run::run },
     ]

@@ -81,7 +81,8 @@ fn check_numbers(
     check_same_results(&before, &after, &plain, tolerance)?;
     if contract == Contract::Exact {
         let nasty = random_inputs(&before, &mut rng, Values::Nasty)?;
-        check_same_results(&before, &after, &nasty, tolerance).map_err(|error| format!("nasty inputs: {error}"))?;
+        check_same_results(&before, &after, &nasty, tolerance)
+            .map_err(|error| format!("nasty inputs: {error}"))?;
     }
     Ok(())
 }

@@ -70,11 +70,15 @@ fn check_call(graph: &Graph, call: &Call, tolerance: Option<Tolerance>) -> Resul
         Outcome::Any => Err("a `run` line needs `== results`".to_owned()),
         Outcome::Results(expected) => {
             check(&direct?, expected, tolerance)?;
-            decomposed.and_then(|actual| check(&actual, expected, tolerance)).map_err(|error| format!("decomposed: {error}"))
+            decomposed
+                .and_then(|actual| check(&actual, expected, tolerance))
+                .map_err(|error| format!("decomposed: {error}"))
         }
         Outcome::Error(message) => match (direct, decomposed) {
             (Ok(_), _) => Err(format!("it ran, an error with {message:?} was expected")),
-            (Err(error), _) if !error.contains(message) => Err(format!("the error is {error:?}, which lacks {message:?}")),
+            (Err(error), _) if !error.contains(message) => {
+                Err(format!("the error is {error:?}, which lacks {message:?}"))
+            }
             (Err(_), Ok(_)) => Err("decomposed, it ran without an error".to_owned()),
             (Err(_), Err(_)) => Ok(()),
         },

@@ -34,13 +34,16 @@ pub(super) fn run(file: &TestFile, config: &Config, _: &Skips) -> Result<(), Str
             })
             .collect();
         let text = lines[start..end].join("\n");
-        check(&text, start, &expected, config).map_err(|error| format!("graph at line {}: {error}", start + 1))?;
+        check(&text, start, &expected, config)
+            .map_err(|error| format!("graph at line {}: {error}", start + 1))?;
     }
     Ok(())
 }
 
 fn check(text: &str, offset: usize, expected: &[Expected<'_>], config: &Config) -> Result<(), String> {
-    let [first, ..] = expected else { return Err("no error is expected anywhere: `; error: message`".to_owned()) };
+    let [first, ..] = expected else {
+        return Err("no error is expected anywhere: `; error: message`".to_owned());
+    };
     match parse_module(text, &ConstStore::default(), &config.registry) {
         Err(error) => {
             let line = offset + error.line;
@@ -57,7 +60,10 @@ fn check(text: &str, offset: usize, expected: &[Expected<'_>], config: &Config) 
                 .map(|error| error.to_string())
                 .collect();
             if let Some(on_line) = expected.iter().find(|e| e.on_code) {
-                return Err(format!("line {} should not parse, and does; verify gives {errors:?}", on_line.line));
+                return Err(format!(
+                    "line {} should not parse, and does; verify gives {errors:?}",
+                    on_line.line
+                ));
             }
             if errors.len() != expected.len() {
                 return Err(format!("{} errors expected, verify gives {errors:?}", expected.len()));
@@ -71,5 +77,9 @@ fn check(text: &str, offset: usize, expected: &[Expected<'_>], config: &Config) 
 }
 
 fn contains(message: &str, part: &str) -> Result<(), String> {
-    if message.contains(part) { Ok(()) } else { Err(format!("the error is {message:?}, which lacks {part:?}")) }
+    if message.contains(part) {
+        Ok(())
+    } else {
+        Err(format!("the error is {message:?}, which lacks {part:?}"))
+    }
 }
