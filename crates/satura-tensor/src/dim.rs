@@ -400,7 +400,6 @@ impl Sub for Dim {
 
 impl Mul for Dim {
     type Output = Dim;
-    #[expect(clippy::suspicious_arithmetic_impl, reason = "the powers of a product add up")]
     fn mul(self, other: Dim) -> Dim {
         if self.terms.len().saturating_mul(other.terms.len()) > MAX_TERMS {
             return Dim::from(i64::MAX);
