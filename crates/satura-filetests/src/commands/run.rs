@@ -62,10 +62,12 @@ fn named_tolerance(name: &str) -> Result<Tolerance, String> {
     })
 }
 
-/// On the reference evaluator: the graph as it is, and decomposed for the sizes of the arguments.
+/// On the reference evaluator, with symbols bound by the arguments' shapes: the graph as it is, and decomposed.
 fn check_call(graph: &Graph, call: &Call, tolerance: Option<Tolerance>) -> Result<(), String> {
-    let direct = evaluate(graph, &call.arguments).map_err(|error| error.to_string());
-    let decomposed = decompose(graph, &call.arguments);
+    let bound = graph.bind(&bindings_of(graph, &call.arguments)).map_err(|error| error.to_string());
+    let direct =
+        bound.clone().and_then(|bound| evaluate(&bound, &call.arguments).map_err(|error| error.to_string()));
+    let decomposed = bound.and_then(|bound| decompose(bound, &call.arguments));
     match &call.outcome {
         Outcome::Any => Err("a `run` line needs `== results`".to_owned()),
         Outcome::Results(expected) => {
@@ -85,8 +87,7 @@ fn check_call(graph: &Graph, call: &Call, tolerance: Option<Tolerance>) -> Resul
     }
 }
 
-fn decompose(graph: &Graph, arguments: &[Tensor]) -> Result<Vec<Tensor>, String> {
-    let mut bound = graph.bind(&bindings_of(graph, arguments)).map_err(|error| error.to_string())?;
+fn decompose(mut bound: Graph, arguments: &[Tensor]) -> Result<Vec<Tensor>, String> {
     legalize(&mut bound, &|_| false).map_err(|error| error.to_string())?;
     verify(&bound).map_err(|errors| errors[0].to_string())?;
     evaluate(&bound, arguments).map_err(|error| error.to_string())
