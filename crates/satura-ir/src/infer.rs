@@ -7,6 +7,9 @@ use satura_tensor::{DType, Dim, Shape};
 /// No tensor may have more elements than this.
 pub const LIMIT_ELEMENTS: i64 = 1 << 40;
 
+/// No extent may be an expression of more [weight](Dim::weight): expressions of crafted models would grow without bound.
+const LIMIT_WEIGHT: usize = 512;
+
 /// What an op may ask about its inputs.
 pub struct InferCx<'a> {
     inputs: Vec<(&'a Type, Option<&'a SymTensor>)>,
@@ -102,6 +105,11 @@ pub fn infer_op(
     let cx = InferCx { inputs, regions };
     let types = op.types(&cx)?;
     for (i, ty) in types.iter().enumerate() {
+        if ty.shape().is_some_and(|s| s.iter().any(|d| d.weight() > LIMIT_WEIGHT)) {
+            return Err(OpError::limit(format!(
+                "an extent of output {i} is an expression that is too large"
+            )));
+        }
         for dim in ty.shape().iter().flat_map(|s| s.iter()) {
             if let Some(size) = dim.as_const() {
                 if size < 0 {
@@ -121,13 +129,22 @@ pub fn infer_op(
             )));
         }
     }
-    let integral = types.first().and_then(Type::dtype).is_some_and(|d| d.is_int() || d == DType::Bool);
-    let known = if integral { op.values(&cx) } else { None };
-    let known = known.filter(|k| {
-        k.elements.len() <= SymTensor::LIMIT
-            && types[0].shape().is_none_or(|s| *s == k.shape.iter().map(|n| Dim::from(*n)).collect::<Shape>())
-    });
+    let known = known_of(op, &cx, &types[..]);
     Ok((types, known))
+}
+
+/// The known elements of output 0, as far as they are few and hold as they are in its dtype.
+fn known_of(op: &Op, cx: &InferCx<'_>, types: &[Type]) -> Option<SymTensor> {
+    let ty = types.first()?;
+    let dtype = ty.dtype().filter(|d| d.is_int() || *d == DType::Bool)?;
+    let known = op.values(cx).filter(|k| k.elements.len() <= SymTensor::LIMIT)?;
+    let fits = ty.shape().is_none_or(|s| *s == Shape::of(&known.shape));
+    let (least, greatest) = dtype.int_range()?;
+    let holds = |d: &Dim| match d.as_const() {
+        Some(value) => (least..=greatest).contains(&i128::from(value)),
+        None => d.weight() <= LIMIT_WEIGHT && (least < 0 || d.is_non_negative()),
+    };
+    (fits && known.elements.iter().all(holds)).then_some(known)
 }
 
 /// Infers every value of the graph anew, in topological order. A known rank or extent is never given up for an unknown one.

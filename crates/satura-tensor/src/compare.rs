@@ -32,7 +32,11 @@ impl fmt::Display for Comparison {
         }
         write!(f, "max abs {:.3e}, max rel {:.3e}", self.max_absolute, self.max_relative)?;
         if let Some((at, actual, expected)) = &self.first_beyond {
-            write!(f, ", {} beyond tolerance, first at element {at}: {actual}, expected {expected}", self.beyond)?;
+            write!(
+                f,
+                ", {} beyond tolerance, first at element {at}: {actual}, expected {expected}",
+                self.beyond
+            )?;
         }
         Ok(())
     }
@@ -60,13 +64,20 @@ pub fn compare(actual: &Tensor, expected: &Tensor, tolerance: Tolerance) -> Comp
         }
     };
     match (actual.to_elements(), expected.to_elements()) {
-        (Elements::Float(a), Elements::Float(e)) => a.iter().zip(&e).enumerate().for_each(|(i, (a, e))| number(i, *a, *e)),
-        (Elements::Complex(a), Elements::Complex(e)) => a.iter().zip(&e).enumerate().for_each(|(i, (a, e))| {
-            number(i, a[0], e[0]);
-            number(i, a[1], e[1]);
-        }),
+        (Elements::Float(a), Elements::Float(e)) => {
+            a.iter().zip(&e).enumerate().for_each(|(i, (a, e))| number(i, *a, *e))
+        }
+        (Elements::Complex(a), Elements::Complex(e)) => {
+            a.iter().zip(&e).enumerate().for_each(|(i, (a, e))| {
+                number(i, a[0], e[0]);
+                number(i, a[1], e[1]);
+            })
+        }
         (Elements::Int(a), Elements::Int(e)) => {
-            a.iter().zip(&e).enumerate().for_each(|(i, (a, e))| number(i, (a - e) as f64 + *e as f64, *e as f64));
+            a.iter()
+                .zip(&e)
+                .enumerate()
+                .for_each(|(i, (a, e))| number(i, (a - e) as f64 + *e as f64, *e as f64));
         }
         (Elements::Bool(a), Elements::Bool(e)) => {
             a.iter().zip(&e).enumerate().for_each(|(i, (a, e))| number(i, f64::from(*a), f64::from(*e)));

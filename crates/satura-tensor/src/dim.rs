@@ -134,9 +134,17 @@ impl Dim {
 
     /// The symbol, if the expression is nothing but one.
     pub fn as_symbol(&self) -> Option<&Symbol> {
+        match self.as_atom()? {
+            Atom::Symbol(symbol) => Some(symbol),
+            Atom::FloorDiv(..) | Atom::Mod(..) | Atom::Min(..) | Atom::Max(..) => None,
+        }
+    }
+
+    /// The atom, if the expression is nothing but one.
+    fn as_atom(&self) -> Option<&Atom> {
         let (monomial, coefficient) = self.terms.iter().next()?;
         match &monomial[..] {
-            [(Atom::Symbol(symbol), 1)] if self.terms.len() == 1 && *coefficient == 1 => Some(symbol),
+            [(atom, 1)] if self.terms.len() == 1 && *coefficient == 1 => Some(atom),
             _ => None,
         }
     }
@@ -202,6 +210,13 @@ impl Dim {
             Some(Sign::Positive) => other.clone(),
             None if (self.clone() - other.clone()).is_non_negative() => other.clone(),
             None if (other.clone() - self.clone()).is_non_negative() => self.clone(),
+            // min(a, max(a, b)) is a.
+            None if matches!(other.as_atom(), Some(Atom::Max(a, b)) if a == self || b == self) => {
+                self.clone()
+            }
+            None if matches!(self.as_atom(), Some(Atom::Max(a, b)) if a == other || b == other) => {
+                other.clone()
+            }
             None => {
                 let (a, b) = if self <= other { (self, other) } else { (other, self) };
                 Dim::atom(Atom::Min(a.clone(), b.clone()))
@@ -216,6 +231,13 @@ impl Dim {
             Some(Sign::Negative) => other.clone(),
             None if (self.clone() - other.clone()).is_non_negative() => self.clone(),
             None if (other.clone() - self.clone()).is_non_negative() => other.clone(),
+            // max(a, min(a, b)) is a.
+            None if matches!(other.as_atom(), Some(Atom::Min(a, b)) if a == self || b == self) => {
+                self.clone()
+            }
+            None if matches!(self.as_atom(), Some(Atom::Min(a, b)) if a == other || b == other) => {
+                other.clone()
+            }
             None => {
                 let (a, b) = if self <= other { (self, other) } else { (other, self) };
                 Dim::atom(Atom::Max(a.clone(), b.clone()))
@@ -246,7 +268,9 @@ impl Dim {
     /// `self / divisor` where it is an exact polynomial quotient by one term.
     pub fn exact_quotient(&self, divisor: &Dim) -> Option<Dim> {
         if divisor.terms.len() != 1 {
-            return (self == divisor).then(|| Dim::from(1)).or_else(|| self.terms.is_empty().then(Dim::default));
+            return (self == divisor)
+                .then(|| Dim::from(1))
+                .or_else(|| self.terms.is_empty().then(Dim::default));
         }
         let (by, d) = divisor.terms.iter().next()?;
         let mut quotient = Dim::default();
@@ -327,7 +351,9 @@ impl Dim {
     pub fn weight(&self) -> usize {
         let atom = |atom: &Atom| match atom {
             Atom::Symbol(_) => 1,
-            Atom::FloorDiv(a, b) | Atom::Mod(a, b) | Atom::Min(a, b) | Atom::Max(a, b) => a.weight() + b.weight(),
+            Atom::FloorDiv(a, b) | Atom::Mod(a, b) | Atom::Min(a, b) | Atom::Max(a, b) => {
+                a.weight() + b.weight()
+            }
         };
         self.terms.keys().map(|monomial| 1 + monomial.iter().map(|(a, _)| atom(a)).sum::<usize>()).sum()
     }
@@ -340,7 +366,9 @@ impl Dim {
         for (monomial, coefficient) in &self.terms {
             match &monomial[..] {
                 [] => constant = *coefficient,
-                [(Atom::Symbol(symbol), 1)] if unknown.is_none() => unknown = Some((symbol.clone(), *coefficient)),
+                [(Atom::Symbol(symbol), 1)] if unknown.is_none() => {
+                    unknown = Some((symbol.clone(), *coefficient))
+                }
                 _ => return None,
             }
         }
@@ -487,6 +515,8 @@ mod tests {
         check((n.clone() * h.clone()).floor_div(&h), "N");
         check(n.minimum(&(n.clone() + k(2))), "N");
         check(n.maximum(&h), "max(H, N)");
+        check(n.maximum(&n.minimum(&h)), "N");
+        check(n.maximum(&h).minimum(&h), "H");
         check(n.clone() - n.clone(), "0");
         check(Dim::symbol("a.b") * k(-2), "-2*\"a.b\"");
         assert_eq!((n.clone() * k(2) + k(1)).solve(7), Some((Symbol::new("N"), 3)));

@@ -125,10 +125,7 @@ impl DType {
     /// Real floating point of any width.
     pub fn is_float(self) -> bool {
         use DType::*;
-        matches!(
-            self,
-            F64 | F32 | F16 | BF16 | F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ | F8E8M0 | F4E2M1
-        )
+        matches!(self, F64 | F32 | F16 | BF16 | F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ | F8E8M0 | F4E2M1)
     }
 
     /// Signed integer of any width.

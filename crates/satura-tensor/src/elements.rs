@@ -65,7 +65,10 @@ impl Tensor {
         macro_rules! widen {
             ($t:ty, $kind:ident, $to:ty) => {
                 Elements::$kind(
-                    bytemuck::pod_collect_to_vec::<u8, $t>(self.bytes()).into_iter().map(<$to>::from).collect(),
+                    bytemuck::pod_collect_to_vec::<u8, $t>(self.bytes())
+                        .into_iter()
+                        .map(<$to>::from)
+                        .collect(),
                 )
             };
         }
@@ -121,7 +124,9 @@ impl Tensor {
         let of = |t: Tensor| if t.dtype() == dtype { t } else { t.reinterpreted(dtype).expect("same width") };
         match (elements, dtype) {
             (Elements::Float(v), DType::F64) => Tensor::from_vec(v, shape),
-            (Elements::Float(v), DType::F32) => Tensor::from_vec(v.iter().map(|x| *x as f32).collect(), shape),
+            (Elements::Float(v), DType::F32) => {
+                Tensor::from_vec(v.iter().map(|x| *x as f32).collect(), shape)
+            }
             (Elements::Float(v), DType::F16) => {
                 Tensor::from_vec(v.iter().map(|x| f16::from_f64(*x)).collect(), shape)
             }
@@ -199,7 +204,11 @@ pub fn cast(tensor: &Tensor, dtype: DType) -> Option<Tensor> {
         } else if dtype == DType::String {
             String(v.iter().map(|x| x.to_string().into_bytes().into()).collect())
         } else {
-            Float(v.iter().map(|x| if dtype == DType::F32 { f64::from(*x as f32) } else { *x as f64 }).collect())
+            Float(
+                v.iter()
+                    .map(|x| if dtype == DType::F32 { f64::from(*x as f32) } else { *x as f64 })
+                    .collect(),
+            )
         }
     };
     let converted = match elements {

@@ -75,7 +75,12 @@ pub fn read_npy(bytes: &[u8]) -> Result<Tensor, NpyError> {
     let shape = field(text, "shape")
         .and_then(|v| v.strip_prefix('(')?.split_once(')'))
         .and_then(|(inside, _)| {
-            inside.split(',').map(str::trim).filter(|s| !s.is_empty()).map(|s| s.parse::<usize>().ok()).collect()
+            inside
+                .split(',')
+                .map(str::trim)
+                .filter(|s| !s.is_empty())
+                .map(|s| s.parse::<usize>().ok())
+                .collect()
         })
         .ok_or(header("no `shape`"))
         .map(|shape: Vec<usize>| shape)?;
@@ -130,7 +135,8 @@ pub fn write_npy(tensor: &Tensor) -> Result<Vec<u8>, NpyError> {
     let widened = crate::cast(tensor, wide).ok_or_else(|| NpyError::Descr(dtype.to_string()))?;
     let descr = known(wide).ok_or_else(|| NpyError::Descr(wide.to_string()))?;
     let sizes: String = tensor.shape().iter().map(|s| format!("{s}, ")).collect();
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
+    let mut header =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
     while !(MAGIC.len() + 4 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
@@ -154,7 +160,7 @@ mod tests {
         let t = Tensor::from_vec(vec![1i64, -2, 3, 4, 5, 6], &[2, 3]);
         let bytes = write_npy(&t).expect("i64 is written");
         assert_eq!(read_npy(&bytes), Ok(t.clone()));
-        assert_eq!(bytes.len() % 64, 48 % 64);
+        assert_eq!(bytes.len() % 64, 48);
         let text = |from: &str, to: &str| {
             let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).expect("is there");
             let mut changed = bytes.clone();

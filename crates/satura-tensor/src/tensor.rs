@@ -136,7 +136,8 @@ impl Tensor {
         }
         let too_large = || TensorError::TooLarge { shape: shape.to_vec() };
         let elements = shape.iter().try_fold(1usize, |p, s| p.checked_mul(*s)).ok_or_else(too_large)?;
-        let expected = dtype.byte_len(elements).filter(|b| isize::try_from(*b).is_ok()).ok_or_else(too_large)?;
+        let expected =
+            dtype.byte_len(elements).filter(|b| isize::try_from(*b).is_ok()).ok_or_else(too_large)?;
         if bytes.len() != expected {
             return Err(TensorError::Length { expected, actual: bytes.len() });
         }

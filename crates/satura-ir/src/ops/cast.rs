@@ -32,8 +32,9 @@ impl OpDef for Cast {
         let (least, greatest) = self.to.int_range()?;
         let keeps = |d: &Dim| match d.as_const() {
             Some(v) => (least..=greatest).contains(&i128::from(v)),
-            // Extents are below the element limit, which the 64-bit types hold.
-            None => self.to.bits() == 64,
+            // Extents are below the element limit, which the 64-bit types hold. Models also compute shapes in 32 bits: an extent that does not fit
+            // there has no meaning in such a model.
+            None => self.to.bits() >= 32,
         };
         known.elements.iter().all(keeps).then(|| known.clone())
     }

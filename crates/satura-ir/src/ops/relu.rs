@@ -2,7 +2,7 @@
 
 use super::Max;
 use crate::{Algebra, Arity, Composite, Emit, EvalCx, InferCx, OpDef, OpError, ValueId};
-use satura_tensor::{Shape, Tensor};
+use satura_tensor::{DType, Shape, Tensor};
 
 crate::op_struct! {
     /// `max(x, 0)`, elementwise; NaN stays NaN. Numbers.
@@ -15,6 +15,15 @@ impl OpDef for Relu {
 
     fn arity(&self) -> Arity {
         1..=1
+    }
+
+    fn dtypes(&self, cx: &InferCx<'_>) -> Result<Vec<DType>, OpError> {
+        let dtype = cx.dtype(0)?;
+        if dtype.is_float() || dtype.is_int() {
+            Ok(vec![dtype])
+        } else {
+            Err(OpError::dtype(format!("relu does not take {dtype}")))
+        }
     }
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
