@@ -28,6 +28,7 @@ mod prepare;
 mod resolve_dynamic;
 mod shape_chain;
 mod sink_constants;
+mod strength;
 
 pub use cancel_transpose::CANCEL_TRANSPOSE;
 pub use dce::DCE;
@@ -41,6 +42,7 @@ pub use prepare::{PrepareError, prepare};
 pub use resolve_dynamic::RESOLVE_DYNAMIC;
 pub use shape_chain::SHAPE_CHAIN;
 pub use sink_constants::SINK_CONSTANTS;
+pub use strength::STRENGTH;
 
 use satura_pass::{PassInfo, PassManager};
 
@@ -53,6 +55,7 @@ pub fn all() -> &'static [PassInfo] {
         FOLD_IF,
         RESOLVE_DYNAMIC,
         IDENTITY,
+        STRENGTH,
         SHAPE_CHAIN,
         FOLD_CONV_BN,
         CANCEL_TRANSPOSE,
@@ -65,11 +68,11 @@ pub fn all() -> &'static [PassInfo] {
 /// decided branch can make the shapes of the next condition known, and a resolved shape the next condition, so the group runs twice.
 pub const SHAPES: &str = "dce,sink-constants,fold,fold-if,resolve-dynamic,fold,fold-if,resolve-dynamic";
 
-/// What every model goes through: [`SHAPES`] first, since the other passes match static ops. Identities leave before chains are merged, so that chains are unbroken. Scales fold into
+/// What every model goes through: [`SHAPES`] first, since the other passes match static ops. Identities leave before chains are merged, so that chains are unbroken. Powers are written out once their exponents are folded. Scales fold into
 /// convolutions before transposes move, which would part a convolution from its scale. Transposes that meet leave new reshape chains and identities, so these run again. Dedupe comes when
 /// equal things look equal; folding and dead code last, to clean up after all others.
 pub const DEFAULT: &str =
-    "shapes,identity,shape-chain,fold-conv-bn,cancel-transpose,identity,shape-chain,dedupe,fold,dce";
+    "shapes,identity,strength,shape-chain,fold-conv-bn,cancel-transpose,identity,shape-chain,dedupe,fold,dce";
 
 /// A manager of `passes` that also knows the pipelines [`SHAPES`] as `shapes` and [`DEFAULT`] as `default`.
 pub fn manager(passes: &[PassInfo]) -> PassManager {
