@@ -1,7 +1,7 @@
 //! Inference of shapes, dtypes and small integer values.
 
 use crate::verify::VerifyError;
-use crate::{Graph, NodeId, Op, OpError, SymTensor, Type, ValueId};
+use crate::{Graph, NodeId, Op, OpError, SymTensor, Type, ValueId, ops};
 use satura_tensor::{DType, Dim, Shape};
 
 /// No tensor may have more elements than this.
@@ -162,7 +162,9 @@ pub fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError> {
     let (op, inputs) = (node.op.clone(), node.inputs.clone());
     if !node.regions.is_empty() {
         let mut regions = std::mem::take(&mut graph.node_mut(id).regions);
-        for (at, region) in regions.iter_mut().enumerate() {
+        let taken = taken_region(graph, &op, &inputs);
+        let runs = |at: usize| taken.is_none_or(|taken| taken == at);
+        for (at, region) in regions.iter_mut().enumerate().filter(|(at, _)| runs(*at)) {
             for (index, inner) in region.inputs().to_vec().into_iter().enumerate() {
                 let Some(outer) = op.capture(at, index).and_then(|i| inputs.get(i)) else { continue };
                 let ty = graph.ty(*outer).refined_by(region.ty(inner));
@@ -188,4 +190,12 @@ pub fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError> {
         }
     }
     Ok(())
+}
+
+/// The one region that runs, where that is known: a branch written for other sizes need not fit these.
+pub(crate) fn taken_region(graph: &Graph, op: &Op, inputs: &[ValueId]) -> Option<usize> {
+    match op {
+        Op::If(_) => ops::If::taken(inputs.first().and_then(|v| graph.value(*v).known.as_ref())),
+        _ => None,
+    }
 }

@@ -10,7 +10,11 @@ pub const FOLD_IF: PassInfo = PassInfo {
     summary: "Inlines the branch of a condition that is known.",
     contract: Contract::Exact,
     options: PassOptions::NONE,
-    run: |graph, cx| cx.rewrite(graph, "inline", &inline).map(|_| ()),
+    run: |graph, cx| {
+        // Outer ones first: what stands in a branch that is never taken need not be valid.
+        cx.rewrite_graph(graph, "inline", &mut |g, n| inline(g, n))?;
+        cx.rewrite(graph, "inline", &inline).map(|_| ())
+    },
 };
 
 fn inline(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
@@ -21,7 +25,8 @@ fn inline(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
     let mut body = node.regions[usize::from(!condition)].clone();
     // What inference knows inside follows from the types that the body's inputs have here.
     infer_graph(&mut body).map_err(|_| Skip::CheckFailed("the branch does not infer"))?;
-    let results = patch.inline(&body, &node.inputs[1..])?;
+    let results =
+        patch.inline(&body, &node.inputs[1..]).map_err(|_| Skip::CheckFailed("the branch does not infer"))?;
     patch.replace_all(&node.outputs, &results);
     Ok(patch.finish())
 }

@@ -50,9 +50,9 @@ use satura_pass::{PassInfo, PassManager};
 pub fn all() -> &'static [PassInfo] {
     &[
         DCE,
+        FOLD_IF,
         SINK_CONSTANTS,
         FOLD,
-        FOLD_IF,
         RESOLVE_DYNAMIC,
         IDENTITY,
         STRENGTH,
@@ -64,9 +64,10 @@ pub fn all() -> &'static [PassInfo] {
     ]
 }
 
-/// Shape arithmetic: decides conditions and dynamic shapes as far as they are known. Dead code first, so that nothing is spent on it. Constants go into regions before folding, which then folds inside them. A
-/// decided branch can make the shapes of the next condition known, and a resolved shape the next condition, so the group runs twice.
-pub const SHAPES: &str = "dce,sink-constants,fold,fold-if,resolve-dynamic,fold,fold-if,resolve-dynamic";
+/// Shape arithmetic: decides conditions and dynamic shapes as far as they are known. Dead code first, so that nothing is spent on it; then decided conditions, since a branch that is never taken need
+/// not even be valid for these sizes. Constants go into the remaining regions before folding, which then folds inside them. A resolved shape can decide the next condition, and that the next
+/// shape, so the group runs twice.
+pub const SHAPES: &str = "dce,fold-if,sink-constants,fold,resolve-dynamic,fold-if,fold,resolve-dynamic";
 
 /// What every model goes through: [`SHAPES`] first, since the other passes match static ops. Identities leave before chains are merged, so that chains are unbroken. Powers are written out once their exponents are folded. Scales fold into
 /// convolutions before transposes move, which would part a convolution from its scale. Transposes that meet leave new reshape chains and identities, so these run again. Dedupe comes when

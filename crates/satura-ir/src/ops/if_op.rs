@@ -11,6 +11,14 @@ crate::op_struct! {
     }
 }
 
+impl If {
+    /// The region that runs, where the condition is known. The other one need not fit the types of its inputs.
+    pub fn taken(condition: Option<&SymTensor>) -> Option<usize> {
+        let value = condition?.elements.first()?.as_const()?;
+        Some(usize::from(value == 0))
+    }
+}
+
 impl OpDef for If {
     const NAME: &'static str = "if";
 
@@ -51,13 +59,13 @@ impl OpDef for If {
             }
         }
         let [then, other] = cx.regions() else { return Err(OpError::arity("two regions expected")) };
-        let condition = cx.known(0).and_then(|k| k.elements.first()?.as_const());
+        let taken = If::taken(cx.known(0));
         (0..self.results)
             .map(|i| {
                 let (a, b) = (then.ty(then.outputs()[i].value), other.ty(other.outputs()[i].value));
-                match condition {
-                    Some(0) => Ok(b.clone()),
-                    Some(_) => Ok(a.clone()),
+                match taken {
+                    Some(0) => Ok(a.clone()),
+                    Some(_) => Ok(b.clone()),
                     None if a == b => Ok(a.clone()),
                     None => match (a.dtype(), b.dtype()) {
                         (Some(x), Some(y)) if x == y => Ok(Type::unranked(x)),
@@ -69,8 +77,7 @@ impl OpDef for If {
     }
 
     fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {
-        let condition = cx.known(0)?.elements.first()?.as_const()?;
-        let region = &cx.regions()[usize::from(condition == 0)];
+        let region = &cx.regions()[If::taken(cx.known(0))?];
         region.value(region.outputs().first()?.value).known.clone()
     }
 
