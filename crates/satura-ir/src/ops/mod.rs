@@ -1,6 +1,7 @@
 //! The ops: one file each, and the one list.
 
 #[macro_use]
+mod macros;
 mod support;
 
 mod abs;
@@ -173,15 +174,16 @@ use satura_tensor::Tensor;
 ops! {
     primitive:
         constant::Const,
-        // Elementwise.
-        neg::Neg, abs::Abs, sign::Sign, floor::Floor, ceil::Ceil, round::Round, log::Log, sqrt::Sqrt, sin::Sin,
-        cos::Cos, tan::Tan, tanh::Tanh, sigmoid::Sigmoid, erf::Erf, not::Not, is_nan::IsNan, mul::Mul,
-        pow::Pow, min::Min, rem::Rem, and::And, or::Or, xor::Xor, equal::Equal, less::Less,
-        less_equal::LessEqual,
-        add::Add, sub::Sub, div::Div, max::Max, exp::Exp, select::Select, cast::Cast,
+        // Elementwise, of one input.
+        neg::Neg, abs::Abs, sign::Sign, floor::Floor, ceil::Ceil, round::Round, exp::Exp, log::Log, sqrt::Sqrt,
+        sin::Sin, cos::Cos, tan::Tan, tanh::Tanh, sigmoid::Sigmoid, erf::Erf, not::Not, is_nan::IsNan, cast::Cast,
+        // Elementwise, of two and three.
+        add::Add, sub::Sub, mul::Mul, div::Div, pow::Pow, rem::Rem, max::Max, min::Min, and::And, or::Or, xor::Xor,
+        equal::Equal, less::Less, less_equal::LessEqual, select::Select,
         // Movement.
-        broadcast::Broadcast, slice::Slice, pad::Pad, shape_of::ShapeOf, iota::Iota,
-        reshape::Reshape, transpose::Transpose, concat::Concat,
+        reshape::Reshape, transpose::Transpose, broadcast::Broadcast, slice::Slice, pad::Pad, concat::Concat,
+        // Shapes and positions as data.
+        shape_of::ShapeOf, iota::Iota,
         // Reductions and contractions.
         reduce::Reduce, arg_reduce::ArgReduce, scan::Scan, matmul::MatMul,
         // Indexing.
@@ -193,14 +195,13 @@ ops! {
         if_op::If;
     composite:
         // Activations.
-        leaky_relu::LeakyRelu, elu::Elu, hard_sigmoid::HardSigmoid, hard_swish::HardSwish, silu::Silu,
+        relu::Relu, leaky_relu::LeakyRelu, elu::Elu, hard_sigmoid::HardSigmoid, hard_swish::HardSwish, silu::Silu,
         softplus::Softplus, gelu::Gelu, clip::Clip,
-        relu::Relu,
-        // Movement by values.
-        pad_dyn::PadDyn,
-        squeeze::Squeeze, unsqueeze::Unsqueeze, flatten::Flatten, split::Split, tile_dyn::TileDyn,
+        // Movement whose shape follows from the input's, or from values.
+        squeeze::Squeeze, unsqueeze::Unsqueeze, flatten::Flatten, split::Split, reshape_dyn::ReshapeDyn,
+        broadcast_dyn::BroadcastDyn, slice_dyn::SliceDyn, pad_dyn::PadDyn, tile_dyn::TileDyn,
+        // Shapes and positions as data.
         range_dyn::RangeDyn, size::Size,
-        reshape_dyn::ReshapeDyn, broadcast_dyn::BroadcastDyn, slice_dyn::SliceDyn,
         // Normalisation.
         softmax::Softmax;
 }

@@ -27,7 +27,7 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// How deep regions may nest.
+/// How deep regions and types may nest.
 const MAX_DEPTH: usize = 32;
 
 /// Parses every graph of a text. Constants by hash come from `store`, ops that the op list lacks from `registry`. Types are inferred
@@ -174,6 +174,10 @@ impl<'a> Parser<'a> {
         let word = self.word();
         if matches!(word, "seq" | "opt" | "map") {
             self.expect("(")?;
+            self.depth += 1;
+            if self.depth > MAX_DEPTH {
+                return self.error_at(at, "the type nests too deep");
+            }
             let ty = match word {
                 "seq" => Type::Sequence(Box::new(self.ty()?)),
                 "opt" => Type::Optional(Box::new(self.ty()?)),
@@ -184,6 +188,7 @@ impl<'a> Parser<'a> {
                     Type::Map(key, Box::new(self.ty()?))
                 }
             };
+            self.depth -= 1;
             self.expect(")")?;
             return Ok(ty);
         }
