@@ -3,7 +3,7 @@
 use crate::matching::eval_one;
 use satura_ir::{Node, NodeId, Op, ValueId, ops};
 use satura_pass::{Contract, PassInfo, PassOptions, Patch, Skip, View};
-use satura_tensor::{DType, Tensor};
+use satura_tensor::{DType, Shape, Tensor};
 
 /// Multiplies a constant factor for each channel into the constant weights of the convolution, transposed convolution or matrix product before it, through a constant bias in between; adds up
 /// constant biases; and writes a batch norm with constant statistics as factor and bias, so that it folds the same way. Only where nothing else reads the intermediate values.
@@ -13,6 +13,7 @@ pub const FOLD_CONV_BN: PassInfo = PassInfo {
     contract: Contract::Rounding,
     options: PassOptions::NONE,
     run: |graph, cx| {
+        cx.rewrite(graph, "batch-norm", &batch_norm)?;
         cx.rewrite(graph, "scale", &|g, n| match scale(g, n) {
             Err(Skip::NoMatch) => bias(g, n),
             done => done,
@@ -146,6 +147,36 @@ fn bias(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
     let mut patch = g.patch(n);
     let sum = patch.emit().constant(sum)?;
     let result = patch.emit().one(ops::Add {}, &[before, sum])?;
+    patch.replace(node.outputs[0], result);
+    Ok(patch.finish())
+}
+
+/// A batch norm whose four parameters are constants is a factor and a bias for each channel.
+fn batch_norm(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
+    let node = g.node(n);
+    let Op::BatchNorm(op) = &node.op else { return Err(Skip::NoMatch) };
+    let constant = |i: usize| {
+        g.constant(node.inputs[i]).cloned().ok_or(Skip::CheckFailed("a parameter is not constant"))
+    };
+    let (gain, bias, mean, variance) = (constant(1)?, constant(2)?, constant(3)?, constant(4)?);
+    let rank = g.ty(node.inputs[0]).shape().ok_or(Skip::CheckFailed("the rank is not known"))?.len();
+    if rank < 2 {
+        return Err(Skip::CheckFailed("there is no channel axis"));
+    }
+    let epsilon = satura_tensor::cast(&Tensor::scalar(op.epsilon.get()), variance.dtype())
+        .ok_or(Skip::CheckFailed("the parameters are not numbers"))?;
+    let deviation = eval_one(ops::Sqrt {}, &[eval_one(ops::Add {}, &[variance, epsilon])?])?;
+    let factor = eval_one(ops::Div {}, &[gain, deviation])?;
+    let shift = eval_one(ops::Sub {}, &[bias, eval_one(ops::Mul {}, &[mean, factor.clone()])?])?;
+    let mut sizes = vec![1; rank - 1];
+    sizes[0] = factor.elements();
+    let laid = |t: &Tensor| eval_one(ops::Reshape { shape: Shape::of(&sizes) }, std::slice::from_ref(t));
+    let (factor, shift) = (laid(&factor)?, laid(&shift)?);
+    let mut patch = g.patch(n);
+    let emit = patch.emit();
+    let (factor, shift) = (emit.constant(factor)?, emit.constant(shift)?);
+    let scaled = emit.one(ops::Mul {}, &[node.inputs[0], factor])?;
+    let result = emit.one(ops::Add {}, &[scaled, shift])?;
     patch.replace(node.outputs[0], result);
     Ok(patch.finish())
 }

@@ -9,6 +9,7 @@ mod add;
 mod and;
 mod arg_reduce;
 mod avg_pool;
+mod batch_norm;
 mod broadcast;
 mod broadcast_dyn;
 mod cast;
@@ -90,6 +91,7 @@ pub use add::Add;
 pub use and::And;
 pub use arg_reduce::{ArgKind, ArgReduce};
 pub use avg_pool::AvgPool;
+pub use batch_norm::BatchNorm;
 pub use broadcast::Broadcast;
 pub use broadcast_dyn::BroadcastDyn;
 pub use cast::Cast;
@@ -203,5 +205,5 @@ ops! {
         // Shapes and positions as data.
         range_dyn::RangeDyn, size::Size,
         // Normalisation.
-        softmax::Softmax;
+        batch_norm::BatchNorm, softmax::Softmax;
 }
