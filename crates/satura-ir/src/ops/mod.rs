@@ -32,21 +32,27 @@ mod gather;
 mod gather_elements;
 mod gather_nd;
 mod gelu;
+mod group_norm;
 mod hard_sigmoid;
 mod hard_swish;
 mod if_op;
+mod instance_norm;
 mod iota;
 mod is_nan;
+mod layer_norm;
 mod leaky_relu;
 mod less;
 mod less_equal;
 mod log;
+mod log_softmax;
 mod matmul;
 mod max;
 mod max_pool;
+mod mean;
 mod min;
 mod mul;
 mod neg;
+mod norm;
 mod not;
 mod or;
 mod pad;
@@ -113,18 +119,23 @@ pub use gather::Gather;
 pub use gather_elements::GatherElements;
 pub use gather_nd::GatherNd;
 pub use gelu::Gelu;
+pub use group_norm::GroupNorm;
 pub use hard_sigmoid::HardSigmoid;
 pub use hard_swish::HardSwish;
 pub use if_op::If;
+pub use instance_norm::InstanceNorm;
 pub use iota::Iota;
 pub use is_nan::IsNan;
+pub use layer_norm::LayerNorm;
 pub use leaky_relu::LeakyRelu;
 pub use less::Less;
 pub use less_equal::LessEqual;
 pub use log::Log;
+pub use log_softmax::LogSoftmax;
 pub use matmul::MatMul;
 pub use max::Max;
 pub use max_pool::MaxPool;
+pub use mean::Mean;
 pub use min::Min;
 pub use mul::Mul;
 pub use neg::Neg;
@@ -205,5 +216,6 @@ ops! {
         // Shapes and positions as data.
         range_dyn::RangeDyn, size::Size,
         // Normalisation.
-        batch_norm::BatchNorm, softmax::Softmax;
+        mean::Mean, softmax::Softmax, log_softmax::LogSoftmax, batch_norm::BatchNorm, layer_norm::LayerNorm,
+        instance_norm::InstanceNorm, group_norm::GroupNorm;
 }
