@@ -77,16 +77,22 @@ pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Builds the `satura` binary of a profile and gives its path.
+/// Builds the `satura` binary of a profile and gives its path. One call builds for the whole workspace's choice of features, so that nothing is built twice when the
+/// tests or the example follow.
 pub(crate) fn build_satura(release: bool) -> Result<PathBuf> {
-    let mut build = cargo(&["build", "--locked", "--package", "satura-cli"]);
+    let mut build = cargo(&["build", "--locked", "--workspace", "--bin", "satura", "--example", "digits"]);
     if release {
         build.arg("--release");
     }
     run(&mut build)?;
-    Ok(target()
+    Ok(built(release, "satura"))
+}
+
+/// The path of a program in cargo's folder for a profile.
+pub(crate) fn built(release: bool, program: &str) -> PathBuf {
+    target()
         .join(if release { "release" } else { "debug" })
-        .join(format!("satura{}", std::env::consts::EXE_SUFFIX)))
+        .join(format!("{program}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// Every file below `dir` that git tracks or would add, relative to the root, sorted.

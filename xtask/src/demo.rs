@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: the main job end to end on the committed digits.
 
-use crate::cmd::{at, build_satura, cargo, command, run as start, target};
+use crate::cmd::{at, build_satura, built, command, run as start, target};
 use crate::driver::{self, Adapter};
 use crate::flags::Flags;
 use anyhow::{Result, ensure};
@@ -22,17 +22,7 @@ pub(crate) fn run(flags: Flags) -> Result<()> {
         std::fs::remove_dir_all(&out)?;
     }
     let model = at("fixtures/mnist/teacher.onnx");
-    let mut digits = cargo(&[
-        "run",
-        "--locked",
-        "--release",
-        "--quiet",
-        "--package",
-        "satura",
-        "--example",
-        "digits",
-        "--",
-    ]);
+    let mut digits = command(built(true, "examples/digits"), &[]);
     start(digits.arg(&model).args(&devices))?;
     start(
         command(&satura, &["compile", "--shape", "image=100,1,28,28", "--target", "wgsl", "-o"])

@@ -1,0 +1,4 @@
+//! Tests of the built binary.
+
+mod commands;
+mod common;
