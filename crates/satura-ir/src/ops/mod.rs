@@ -33,6 +33,7 @@ mod gather_elements;
 mod gather_nd;
 mod gelu;
 mod group_norm;
+mod gru;
 mod hard_sigmoid;
 mod hard_swish;
 mod if_op;
@@ -45,6 +46,7 @@ mod less;
 mod less_equal;
 mod log;
 mod log_softmax;
+mod lstm;
 mod matmul;
 mod max;
 mod max_pool;
@@ -65,6 +67,7 @@ mod rem;
 mod reshape;
 mod reshape_dyn;
 mod resize;
+mod rnn;
 mod round;
 mod scan;
 mod scatter_elements;
@@ -120,6 +123,7 @@ pub use gather_elements::GatherElements;
 pub use gather_nd::GatherNd;
 pub use gelu::Gelu;
 pub use group_norm::GroupNorm;
+pub use gru::Gru;
 pub use hard_sigmoid::HardSigmoid;
 pub use hard_swish::HardSwish;
 pub use if_op::If;
@@ -132,6 +136,7 @@ pub use less::Less;
 pub use less_equal::LessEqual;
 pub use log::Log;
 pub use log_softmax::LogSoftmax;
+pub use lstm::Lstm;
 pub use matmul::MatMul;
 pub use max::Max;
 pub use max_pool::MaxPool;
@@ -151,6 +156,7 @@ pub use rem::{Rem, RemKind};
 pub use reshape::Reshape;
 pub use reshape_dyn::ReshapeDyn;
 pub use resize::{CoordMode, NearestMode, Resize, ResizeMode};
+pub use rnn::{Direction, RnnActivation, RnnActivationKind};
 pub use round::Round;
 pub use scan::Scan;
 pub use scatter_elements::{ScatterElements, ScatterKind};
@@ -217,5 +223,7 @@ ops! {
         range_dyn::RangeDyn, size::Size,
         // Normalisation.
         mean::Mean, softmax::Softmax, log_softmax::LogSoftmax, batch_norm::BatchNorm, layer_norm::LayerNorm,
-        instance_norm::InstanceNorm, group_norm::GroupNorm;
+        instance_norm::InstanceNorm, group_norm::GroupNorm,
+        // Recurrent layers.
+        lstm::Lstm, gru::Gru;
 }
