@@ -2,7 +2,7 @@
 
 use crate::verify::VerifyError;
 use crate::{Graph, NodeId, Op, OpError, SymTensor, Type, ValueId, ops};
-use satura_tensor::{DType, Dim, Shape};
+use satura_tensor::{DType, Dim, Shape, Tensor};
 
 /// No tensor may have more elements than this.
 pub const LIMIT_ELEMENTS: i64 = 1 << 40;
@@ -13,6 +13,7 @@ const LIMIT_WEIGHT: usize = 512;
 /// What an op may ask about its inputs.
 pub struct InferCx<'a> {
     inputs: Vec<(&'a Type, Option<&'a SymTensor>)>,
+    constants: Vec<Option<&'a Tensor>>,
     regions: &'a [Graph],
 }
 
@@ -54,6 +55,11 @@ impl<'a> InferCx<'a> {
         self.known(i).ok_or_else(|| OpError::unknown(format!("the elements of input {i} are not known")))
     }
 
+    /// The tensor of input `i`, where a constant node of the graph defines it: for what is not a small integer.
+    pub fn constant(&self, i: usize) -> Option<&'a Tensor> {
+        self.constants.get(i).copied().flatten()
+    }
+
     /// The regions.
     pub fn regions(&self) -> &'a [Graph] {
         self.regions
@@ -81,7 +87,14 @@ pub fn infer_node(
     inputs: &[ValueId],
     regions: &[Graph],
 ) -> Result<(Vec<Type>, Option<SymTensor>), OpError> {
-    infer_op(op, inputs.iter().map(|v| (graph.ty(*v), graph.value(*v).known.as_ref())).collect(), regions)
+    infer(
+        op,
+        InferCx {
+            inputs: inputs.iter().map(|v| (graph.ty(*v), graph.value(*v).known.as_ref())).collect(),
+            constants: inputs.iter().map(|v| graph.constant(*v)).collect(),
+            regions,
+        },
+    )
 }
 
 /// [`infer_node`] for an op that is not in a graph yet: on the types and known elements of its inputs.
@@ -90,6 +103,11 @@ pub fn infer_op(
     inputs: Vec<(&Type, Option<&SymTensor>)>,
     regions: &[Graph],
 ) -> Result<(Vec<Type>, Option<SymTensor>), OpError> {
+    infer(op, InferCx { inputs, constants: Vec::new(), regions })
+}
+
+fn infer(op: &Op, cx: InferCx<'_>) -> Result<(Vec<Type>, Option<SymTensor>), OpError> {
+    let InferCx { inputs, regions, .. } = &cx;
     let arity = op.arity();
     if !arity.contains(&inputs.len()) {
         let expected = if arity.start() == arity.end() {
@@ -102,7 +120,6 @@ pub fn infer_op(
     if regions.len() != op.regions() {
         return Err(OpError::arity(format!("{} regions expected, {} given", op.regions(), regions.len())));
     }
-    let cx = InferCx { inputs, regions };
     let types = op.types(&cx)?;
     for (i, ty) in types.iter().enumerate() {
         if ty.shape().is_some_and(|s| s.iter().any(|d| d.weight() > LIMIT_WEIGHT)) {

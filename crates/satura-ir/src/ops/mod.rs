@@ -67,6 +67,7 @@ mod rem;
 mod reshape;
 mod reshape_dyn;
 mod resize;
+mod resize_dyn;
 mod rnn;
 mod round;
 mod scan;
@@ -156,6 +157,7 @@ pub use rem::{Rem, RemKind};
 pub use reshape::Reshape;
 pub use reshape_dyn::ReshapeDyn;
 pub use resize::{CoordMode, NearestMode, Resize, ResizeMode};
+pub use resize_dyn::{ResizeBy, ResizeDyn, ResizePolicy};
 pub use rnn::{Direction, RnnActivation, RnnActivationKind};
 pub use round::Round;
 pub use scan::Scan;
@@ -225,5 +227,7 @@ ops! {
         mean::Mean, softmax::Softmax, log_softmax::LogSoftmax, batch_norm::BatchNorm, layer_norm::LayerNorm,
         instance_norm::InstanceNorm, group_norm::GroupNorm,
         // Recurrent layers.
-        lstm::Lstm, gru::Gru;
+        lstm::Lstm, gru::Gru,
+        // Windows and resampling.
+        resize_dyn::ResizeDyn;
 }
