@@ -72,6 +72,7 @@ impl OpDef for ResizeDyn {
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
         let x = cx.shape(0)?;
+        axis_indices(self.axes.as_deref(), x.len())?;
         let shape = match self.by {
             ResizeBy::Scales => {
                 let scales = cx.constant(1).ok_or_else(|| OpError::unknown("the scales are not known"))?;
