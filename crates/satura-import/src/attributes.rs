@@ -78,7 +78,9 @@ impl<G> Attributes<G> {
     pub fn insert(&mut self, name: &str, value: AttrValue<G>) -> Result<(), Diagnostic> {
         match self.values.insert(name.to_owned(), value) {
             None => Ok(()),
-            Some(_) => Err(Diagnostic::error(Code::BadAttribute, "the attribute is given twice").at_attribute(name)),
+            Some(_) => {
+                Err(Diagnostic::error(Code::BadAttribute, "the attribute is given twice").at_attribute(name))
+            }
         }
     }
 
@@ -103,13 +105,15 @@ impl<G> Attributes<G> {
 
     /// Takes a string of UTF-8, if it is given.
     pub fn string(&mut self, name: &str) -> Result<Option<String>, Diagnostic> {
-        let text = |bytes| String::from_utf8(bytes).map_err(|_| wrong_type(name, "UTF-8 text", "other bytes"));
+        let text =
+            |bytes| String::from_utf8(bytes).map_err(|_| wrong_type(name, "UTF-8 text", "other bytes"));
         self.bytes(name)?.map(text).transpose()
     }
 
     /// Takes strings of UTF-8, if they are given.
     pub fn strings(&mut self, name: &str) -> Result<Option<Vec<String>>, Diagnostic> {
-        let text = |bytes| String::from_utf8(bytes).map_err(|_| wrong_type(name, "UTF-8 text", "other bytes"));
+        let text =
+            |bytes| String::from_utf8(bytes).map_err(|_| wrong_type(name, "UTF-8 text", "other bytes"));
         self.byte_strings(name)?.map(|list| list.into_iter().map(text).collect()).transpose()
     }
 
@@ -120,7 +124,8 @@ impl<G> Attributes<G> {
             Some(0) => Ok(Some(false)),
             Some(1) => Ok(Some(true)),
             Some(other) => {
-                Err(Diagnostic::error(Code::BadAttribute, format!("expected 0 or 1, found {other}")).at_attribute(name))
+                Err(Diagnostic::error(Code::BadAttribute, format!("expected 0 or 1, found {other}"))
+                    .at_attribute(name))
             }
         }
     }
@@ -156,7 +161,8 @@ impl<G> Attributes<G> {
     /// One error for each attribute that nothing took.
     pub fn finish(self) -> Vec<Diagnostic> {
         let unread = |name: String| {
-            Diagnostic::error(Code::UnknownAttribute, "the op, at this version, has no such attribute").at_attribute(&name)
+            Diagnostic::error(Code::UnknownAttribute, "the op, at this version, has no such attribute")
+                .at_attribute(&name)
         };
         self.values.into_keys().map(unread).collect()
     }
@@ -176,9 +182,15 @@ mod tests {
         assert_eq!(attributes.int("axis").expect_err("ints").code, Code::BadAttribute);
         assert_eq!(attributes.int("absent"), Ok(None));
         let error = attributes.choice("mode", &[("linear", 1), ("cubic", 2)]).expect_err("unknown mode");
-        assert_eq!(error.to_string(), "error[bad-attribute]: attribute \"mode\": expected one of linear, cubic, found \"cube\"");
+        assert_eq!(
+            error.to_string(),
+            "error[bad-attribute]: attribute \"mode\": expected one of linear, cubic, found \"cube\""
+        );
         let unread = attributes.finish();
         assert_eq!(unread.len(), 1);
-        assert_eq!((unread[0].code, unread[0].place.attribute.as_deref()), (Code::UnknownAttribute, Some("left")));
+        assert_eq!(
+            (unread[0].code, unread[0].place.attribute.as_deref()),
+            (Code::UnknownAttribute, Some("left"))
+        );
     }
 }

@@ -64,8 +64,10 @@ impl Collector {
     pub fn finish(self) -> Result<Vec<Diagnostic>, ImportError> {
         let failed = self.has_errors();
         let kept = self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-        let mut all: Vec<Diagnostic> = self.missing.into_iter().map(|(op, missing)| missing.diagnostic(&op)).collect();
-        let (errors, warnings): (Vec<_>, Vec<_>) = self.diagnostics.into_iter().partition(|d| d.severity == Severity::Error);
+        let mut all: Vec<Diagnostic> =
+            self.missing.into_iter().map(|(op, missing)| missing.diagnostic(&op)).collect();
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            self.diagnostics.into_iter().partition(|d| d.severity == Severity::Error);
         all.extend(errors);
         all.extend(warnings);
         if failed { Err(ImportError { diagnostics: all, more: self.errors - kept }) } else { Ok(all) }
@@ -76,8 +78,13 @@ impl Missing {
     fn diagnostic(self, op: &str) -> Diagnostic {
         let nodes = if self.nodes == 1 { "node" } else { "nodes" };
         let dots = if self.nodes > self.names.len() { ", ..." } else { "" };
-        let message =
-            format!("op {} is not supported ({} {nodes}: {}{dots}); {}", escape(op), self.nodes, self.names.join(", "), self.reason);
+        let message = format!(
+            "op {} is not supported ({} {nodes}: {}{dots}); {}",
+            escape(op),
+            self.nodes,
+            self.names.join(", "),
+            self.reason
+        );
         Diagnostic {
             place: Place {
                 node: (self.nodes == 1).then(|| NodePlace {

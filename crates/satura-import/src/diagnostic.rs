@@ -47,7 +47,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         match (&self.file, self.offset) {
-            (Some(file), Some(offset)) => parts.push(format!("{}, byte {offset}", escape(&file.to_string_lossy()))),
+            (Some(file), Some(offset)) => {
+                parts.push(format!("{}, byte {offset}", escape(&file.to_string_lossy())))
+            }
             (Some(file), None) => parts.push(escape(&file.to_string_lossy())),
             (None, Some(offset)) => parts.push(format!("byte {offset}")),
             (None, None) => {}
@@ -89,7 +91,13 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error without a place.
     pub fn error(code: Code, message: impl Into<String>) -> Self {
-        Diagnostic { severity: Severity::Error, code, message: message.into(), place: Place::default(), help: None }
+        Diagnostic {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            place: Place::default(),
+            help: None,
+        }
     }
 
     /// A warning without a place.

@@ -20,6 +20,13 @@ pub struct Limits {
 impl Default for Limits {
     /// 64 GiB a file, a million nodes, depth 100, 2^33 elements a tensor, names of 64 KiB, 100 errors.
     fn default() -> Self {
-        Limits { file_bytes: 1 << 36, nodes: 1_000_000, depth: 100, elements: 1 << 33, name_bytes: 1 << 16, errors: 100 }
+        Limits {
+            file_bytes: 1 << 36,
+            nodes: 1_000_000,
+            depth: 100,
+            elements: 1 << 33,
+            name_bytes: 1 << 16,
+            errors: 100,
+        }
     }
 }

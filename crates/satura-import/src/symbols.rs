@@ -39,7 +39,8 @@ impl Symbols {
 
     /// A new unknown for axis `axis` of the value `name`: `<name>_d<axis>`, with characters outside identifiers as `_`, and a number where that is taken.
     pub fn fresh(&mut self, name: &str, axis: usize) -> Dim {
-        let mut base: String = name.chars().take(64).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let mut base: String =
+            name.chars().take(64).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         if !base.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             base.insert(0, '_');
         }

@@ -50,8 +50,13 @@ impl<F: Copy> ConverterTable<F> {
     /// The rows of which an earlier one of the same op reads some of the same versions, or whose range is empty: mistakes of the table.
     pub fn overlaps(&self) -> Vec<&Converter<F>> {
         let pairs = self.sorted.windows(2);
-        let same = |a: &Converter<F>, b: &Converter<F>| a.op == b.op && a.domain == b.domain && b.since <= a.until;
-        pairs.filter(|p| same(&p[0], &p[1])).map(|p| &p[1]).chain(self.sorted.iter().filter(|r| r.since > r.until)).collect()
+        let same =
+            |a: &Converter<F>, b: &Converter<F>| a.op == b.op && a.domain == b.domain && b.since <= a.until;
+        pairs
+            .filter(|p| same(&p[0], &p[1]))
+            .map(|p| &p[1])
+            .chain(self.sorted.iter().filter(|r| r.since > r.until))
+            .collect()
     }
 
     /// The converter of an op in a version of a domain.
@@ -68,7 +73,9 @@ impl<F: Copy> ConverterTable<F> {
                 return Lookup::Found(row);
             } else {
                 other = match other {
-                    Lookup::OtherVersion(since, until) => Lookup::OtherVersion(since.min(row.since), until.max(row.until)),
+                    Lookup::OtherVersion(since, until) => {
+                        Lookup::OtherVersion(since.min(row.since), until.max(row.until))
+                    }
                     _ => Lookup::OtherVersion(row.since, row.until),
                 };
             }
@@ -84,7 +91,8 @@ mod tests {
     #[test]
     fn lookup() {
         let row = |domain, op, since, until| Converter { domain, op, since, until, run: () };
-        let table = ConverterTable::new(&[row("", "Pad", 11, 25), row("", "Pad", 2, 10), row("x", "Foo", 1, 1)]);
+        let table =
+            ConverterTable::new(&[row("", "Pad", 11, 25), row("", "Pad", 2, 10), row("x", "Foo", 1, 1)]);
         assert!(matches!(table.find("", "Pad", 10), Lookup::Found(r) if r.since == 2));
         assert!(matches!(table.find("", "Pad", 26), Lookup::OtherVersion(2, 25)));
         assert!(matches!(table.find("", "Foo", 1), Lookup::OtherDomain("x")));

@@ -1,0 +1,592 @@
+//! From the decoded messages to a graph: scopes of names, nodes in order, subgraphs as regions, functions inlined.
+
+use crate::convert;
+use crate::node::{Convert, NodeCx};
+use crate::options::Options;
+use crate::order::{self, Order};
+use crate::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use crate::tensor::TensorReader;
+use crate::types;
+use satura_import::{Code, Collector, ConverterTable, Diagnostic, Lookup, Symbols, escape};
+use satura_ir::{Def, Graph, NodeId, Type, ValueId, ops};
+use satura_tensor::Tensor;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+/// The message that a fatal problem was collected: building stops.
+pub(crate) struct Stop;
+
+/// What a name stands for.
+#[derive(Clone)]
+enum Slot {
+    /// A value of the graph being built.
+    Value(ValueId),
+    /// A constant of the model or of an outer graph, not in this graph yet.
+    Constant(Tensor),
+    /// Its definition failed, which was reported: what reads it is skipped.
+    Failed,
+    /// An input that a function was called without.
+    Absent,
+}
+
+/// Operator sets: domain and version.
+pub(crate) type Opsets = Rc<HashMap<String, i64>>;
+
+/// The attributes that a function was called with.
+type CallAttributes<'m> = Rc<HashMap<&'m str, &'m AttributeProto>>;
+
+/// The names of one graph or function call, and what its nodes need to know.
+struct Scope<'m> {
+    names: HashMap<&'m str, Slot>,
+    declared: HashMap<&'m str, &'m ValueInfoProto>,
+    opsets: Opsets,
+    /// For values and nodes: the calls around, each with `/` after it.
+    prefix: String,
+    /// For messages: the subgraph or function.
+    place: Option<String>,
+    /// In a function: the attributes of the call.
+    call: Option<CallAttributes<'m>>,
+    /// The functions being inlined.
+    calls: Vec<FunctionKey<'m>>,
+}
+
+type FunctionKey<'m> = (&'m str, &'m str, &'m str);
+
+/// Builds the graph of a model.
+pub(crate) struct Builder<'m> {
+    options: &'m Options,
+    pub(crate) tensors: TensorReader,
+    functions: HashMap<FunctionKey<'m>, &'m FunctionProto>,
+    table: ConverterTable<Convert>,
+    pub(crate) collector: Collector,
+    symbols: Symbols,
+    nodes: usize,
+    prefixes: HashMap<String, usize>,
+}
+
+/// The domain with its two spellings made one.
+pub(crate) fn domain_key(domain: &str) -> &str {
+    if domain == "ai.onnx" { "" } else { domain }
+}
+
+impl<'m> Builder<'m> {
+    pub(crate) fn new(model: &'m ModelProto, options: &'m Options, tensors: TensorReader) -> Self {
+        let mut builder = Builder {
+            options,
+            tensors,
+            functions: HashMap::new(),
+            table: ConverterTable::new(convert::ONNX_OPS),
+            collector: Collector::new(options.limits.errors),
+            symbols: Symbols::new(),
+            nodes: 0,
+            prefixes: HashMap::new(),
+        };
+        for function in &model.functions {
+            let key = (domain_key(&function.domain), function.name.as_str(), function.overload.as_str());
+            if builder.functions.insert(key, function).is_some() {
+                let message = format!("the function \"{}\" is defined twice", escape(&function.name));
+                builder.collector.push(Diagnostic::error(Code::Function, message));
+            }
+        }
+        builder
+    }
+
+    /// The main graph.
+    pub(crate) fn main(&mut self, proto: &'m GraphProto, opsets: Opsets) -> Result<Graph, Stop> {
+        let mut scope = Scope {
+            names: HashMap::new(),
+            declared: HashMap::new(),
+            opsets,
+            prefix: String::new(),
+            place: None,
+            call: None,
+            calls: Vec::new(),
+        };
+        let infos = proto.input.iter().chain(&proto.value_info).chain(&proto.output);
+        infos
+            .filter_map(|info| info.r#type.as_ref())
+            .for_each(|ty| types::reserve_names(ty, &mut self.symbols));
+        let mut graph = Graph::new(if proto.name.is_empty() { "main" } else { &proto.name });
+        self.graph_body(&mut graph, &mut scope, proto, true)?;
+        Ok(graph)
+    }
+
+    /// Initialisers, inputs, nodes and outputs of a graph. A subgraph has its captures in the scope already.
+    fn graph_body(
+        &mut self,
+        graph: &mut Graph,
+        scope: &mut Scope<'m>,
+        proto: &'m GraphProto,
+        main: bool,
+    ) -> Result<(), Stop> {
+        let mut own = HashSet::new();
+        self.initializers(scope, proto, &mut own)?;
+        self.inputs(graph, scope, proto, main, &mut own)?;
+        for info in &proto.value_info {
+            if scope.declared.insert(&info.name, info).is_some() {
+                self.warn(
+                    scope,
+                    Diagnostic::warning(Code::Ignored, "the type is declared twice").at_value(&info.name),
+                );
+            }
+        }
+        for info in &proto.output {
+            scope.declared.insert(&info.name, info);
+        }
+        self.define_once(scope, &proto.node, &mut own)?;
+        self.nodes(graph, scope, &proto.node)?;
+        let undefined = |info: &&ValueInfoProto| !scope.names.contains_key(info.name.as_str());
+        let count = proto.value_info.iter().filter(undefined).count();
+        if let Some(first) = proto.value_info.iter().find(undefined) {
+            let message = format!("types are declared for {count} names that nothing defines, such as this");
+            self.warn(scope, Diagnostic::warning(Code::Ignored, message).at_value(&first.name));
+        }
+        self.outputs(graph, scope, proto)
+    }
+
+    fn initializers(
+        &mut self,
+        scope: &mut Scope<'m>,
+        proto: &'m GraphProto,
+        own: &mut HashSet<&'m str>,
+    ) -> Result<(), Stop> {
+        let dense =
+            proto.initializer.iter().map(|t| (t.name.as_str(), self.tensors.dense(t))).collect::<Vec<_>>();
+        let name_of =
+            |t: &'m crate::proto::SparseTensorProto| t.values.as_ref().map_or("", |v| v.name.as_str());
+        let sparse =
+            proto.sparse_initializer.iter().map(|t| (name_of(t), self.tensors.sparse(t))).collect::<Vec<_>>();
+        for (name, tensor) in dense.into_iter().chain(sparse) {
+            if name.is_empty() {
+                self.error(scope, Diagnostic::error(Code::EmptyName, "an initializer has no name"))?;
+                continue;
+            }
+            if !own.insert(name) {
+                let twice = Diagnostic::error(Code::DuplicateName, "two initializers have one name");
+                self.error(scope, twice.at_value(name))?;
+            }
+            let slot = match tensor {
+                Ok(tensor) => Slot::Constant(tensor),
+                Err(error) => {
+                    self.error(scope, error)?;
+                    Slot::Failed
+                }
+            };
+            scope.names.insert(name, slot);
+        }
+        Ok(())
+    }
+
+    /// Inputs that are initialisers too (as old versions of the format want it) are constants; their types must agree.
+    fn inputs(
+        &mut self,
+        graph: &mut Graph,
+        scope: &mut Scope<'m>,
+        proto: &'m GraphProto,
+        main: bool,
+        own: &mut HashSet<&'m str>,
+    ) -> Result<(), Stop> {
+        let constants: HashSet<&str> = own.clone();
+        let types: Vec<_> = proto.input.iter().map(|info| self.declared_type(info)).collect();
+        let mut seen = HashSet::new();
+        for (info, ty) in proto.input.iter().zip(types) {
+            let name = info.name.as_str();
+            if !main {
+                let message = "a branch has inputs of its own";
+                self.error(scope, Diagnostic::error(Code::Invalid, message).at_value(name))?;
+                continue;
+            }
+            if name.is_empty() {
+                self.error(scope, Diagnostic::error(Code::EmptyName, "a graph input has no name"))?;
+                continue;
+            }
+            if !seen.insert(name) {
+                self.error(
+                    scope,
+                    Diagnostic::error(Code::DuplicateName, "two graph inputs have one name").at_value(name),
+                )?;
+                continue;
+            }
+            let ty = match ty {
+                Ok(Some(ty)) => ty,
+                Ok(None) if constants.contains(name) => continue,
+                Ok(None) => {
+                    self.error(
+                        scope,
+                        Diagnostic::error(Code::DType, "the graph input has no type").at_value(name),
+                    )?;
+                    scope.names.insert(name, Slot::Failed);
+                    continue;
+                }
+                Err(error) => {
+                    self.error(scope, error.at_value(name))?;
+                    scope.names.insert(name, Slot::Failed);
+                    continue;
+                }
+            };
+            if constants.contains(name) {
+                if let Some(Slot::Constant(tensor)) = scope.names.get(name) {
+                    let actual = Type::of(tensor.dtype(), tensor.shape());
+                    if !ty.accepts(&actual) {
+                        let message = format!("declared as {ty}, but the initializer is {actual}");
+                        self.type_conflict(scope, name, message)?;
+                    }
+                }
+                continue;
+            }
+            own.insert(name);
+            let value = graph.add_input(name, ty);
+            scope.names.insert(name, Slot::Value(value));
+        }
+        Ok(())
+    }
+
+    /// Every name must have one definition.
+    fn define_once(
+        &mut self,
+        scope: &mut Scope<'m>,
+        nodes: &'m [NodeProto],
+        own: &mut HashSet<&'m str>,
+    ) -> Result<(), Stop> {
+        for node in nodes {
+            for output in node.output.iter().filter(|name| !name.is_empty()) {
+                if !own.insert(output) {
+                    let message = format!("\"{}\" is defined twice", escape(output));
+                    let twice = Diagnostic::error(Code::DuplicateName, message)
+                        .help("every name must be the output of one node only");
+                    self.error(scope, twice.at_node(&node.op_type, node_name(node)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Converts nodes, each after what it reads.
+    fn nodes(
+        &mut self,
+        graph: &mut Graph,
+        scope: &mut Scope<'m>,
+        nodes: &'m [NodeProto],
+    ) -> Result<(), Stop> {
+        let sorted = match order::order(nodes) {
+            Order::Sorted(sorted, as_in_file) => {
+                if !as_in_file {
+                    let message = "nodes come before what they read; they were sorted";
+                    self.warn(scope, Diagnostic::warning(Code::NotSorted, message));
+                }
+                sorted
+            }
+            Order::Cycle(cycle) => {
+                let mut names: Vec<String> = cycle
+                    .iter()
+                    .take(8)
+                    .map(|at| format!("\"{}\"", escape(node_name(&nodes[*at]))))
+                    .collect();
+                if cycle.len() > names.len() {
+                    names.push(format!("... ({} more)", cycle.len() - names.len()));
+                }
+                names.extend(names.first().cloned());
+                let message = format!("nodes depend on each other in a cycle: {}", names.join(" -> "));
+                let help = "a model without loops has no cycle: the file is damaged or was edited wrongly";
+                let error = Diagnostic::error(Code::Cycle, message).help(help);
+                let first = &nodes[cycle[0]];
+                self.error(scope, error.at_node(&first.op_type, node_name(first)))?;
+                return Err(Stop);
+            }
+        };
+        for at in sorted {
+            self.node(graph, scope, &nodes[at])?;
+        }
+        Ok(())
+    }
+
+    fn outputs(
+        &mut self,
+        graph: &mut Graph,
+        scope: &mut Scope<'m>,
+        proto: &'m GraphProto,
+    ) -> Result<(), Stop> {
+        if proto.output.is_empty() {
+            self.error(scope, Diagnostic::error(Code::NoGraph, "the graph has no outputs"))?;
+        }
+        let mut taken: HashSet<String> = HashSet::new();
+        for info in &proto.output {
+            if info.name.is_empty() {
+                self.error(scope, Diagnostic::error(Code::EmptyName, "a graph output has no name"))?;
+                continue;
+            }
+            let mut name = info.name.clone();
+            let mut copy = 1;
+            while !taken.insert(name.clone()) {
+                copy += 1;
+                name = format!("{}_{copy}", info.name);
+            }
+            if copy > 1 {
+                let message = format!("the output is listed again; this one is called \"{}\"", escape(&name));
+                self.warn(scope, Diagnostic::warning(Code::DuplicateName, message).at_value(&info.name));
+            }
+            if let Some(value) = self.resolve(graph, scope, &info.name)? {
+                if !matches!(graph.value(value).def, Def::Node(..)) || graph.constant(value).is_some() {
+                    self.check_declared(graph, scope, &info.name, value)?;
+                }
+                graph.add_output(&name, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The value of a name; `None` where it failed, which is reported once.
+    fn resolve(
+        &mut self,
+        graph: &mut Graph,
+        scope: &mut Scope<'m>,
+        name: &'m str,
+    ) -> Result<Option<ValueId>, Stop> {
+        match scope.names.get(name) {
+            Some(Slot::Value(value)) => Ok(Some(*value)),
+            Some(Slot::Failed) => Ok(None),
+            Some(Slot::Absent) => {
+                let message = "the function needs an input that it is called without";
+                scope.names.insert(name, Slot::Failed);
+                self.error(scope, Diagnostic::error(Code::Function, message).at_value(name))?;
+                Ok(None)
+            }
+            Some(Slot::Constant(tensor)) => {
+                let op = ops::Const { value: tensor.clone() };
+                match graph.add_node(op.into(), Vec::new(), Vec::new()) {
+                    Ok(outputs) => {
+                        let full = format!("{}{name}", scope.prefix);
+                        label_new(graph, outputs[0], &full);
+                        graph.value_mut(outputs[0]).name = Some(full.as_str().into());
+                        scope.names.insert(name, Slot::Value(outputs[0]));
+                        Ok(Some(outputs[0]))
+                    }
+                    Err(error) => {
+                        self.error(scope, Diagnostic::from(error).at_value(name))?;
+                        scope.names.insert(name, Slot::Failed);
+                        Ok(None)
+                    }
+                }
+            }
+            None => {
+                let message = "the name is read, but no input, initializer or node defines it";
+                scope.names.insert(name, Slot::Failed);
+                self.error(scope, Diagnostic::error(Code::UndefinedName, message).at_value(name))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn node(&mut self, graph: &mut Graph, scope: &mut Scope<'m>, node: &'m NodeProto) -> Result<(), Stop> {
+        self.nodes += 1;
+        if self.nodes > self.options.limits.nodes {
+            let message = format!("more than {} nodes, functions inlined", self.options.limits.nodes);
+            self.collector.push(
+                Diagnostic::error(Code::ResourceLimit, message).help("raise the limit if you trust the file"),
+            );
+            return Err(Stop);
+        }
+        let domain = domain_key(&node.domain);
+        if let Some((key, function)) =
+            self.functions.get_key_value(&(domain, node.op_type.as_str(), node.overload.as_str()))
+        {
+            return self.call(graph, scope, node, *key, function);
+        }
+        let Some((version, convert)) = self.converter(scope, node) else {
+            self.note_subgraphs(scope, node);
+            fail_outputs(scope, node);
+            return Ok(());
+        };
+        let mut inputs = Vec::with_capacity(node.input.len());
+        let mut failed = false;
+        for name in &node.input {
+            if name.is_empty() || matches!(scope.names.get(name.as_str()), Some(Slot::Absent)) {
+                inputs.push(None);
+                continue;
+            }
+            let value = self.resolve(graph, scope, name)?;
+            failed |= value.is_none();
+            inputs.push(value);
+        }
+        // Trailing absent inputs are as good as none.
+        while inputs.last() == Some(&None) && !failed {
+            inputs.pop();
+        }
+        let (captures, regions) = self.regions(graph, scope, node)?;
+        let attributes = self.attributes(scope, node, regions)?;
+        let (Some(attrs), Some(captures), false) = (attributes, captures, failed) else {
+            fail_outputs(scope, node);
+            return Ok(());
+        };
+        let first_new = graph.node_bound();
+        let mut cx = NodeCx { graph, version, inputs, attrs, outputs: &node.output, captures };
+        let result = convert(&mut cx);
+        let unread = std::mem::take(&mut cx.attrs).finish();
+        match result {
+            Ok(outputs) => {
+                for error in unread {
+                    self.error(scope, error.at_node(&node.op_type, node_name(node)))?;
+                }
+                self.define_outputs(graph, scope, node, &outputs, first_new)
+            }
+            Err(error) => {
+                fail_outputs(scope, node);
+                self.error(scope, error.at_node(&node.op_type, node_name(node)))
+            }
+        }
+    }
+
+    /// The version of the node's domain and the converter; `None` if there is none, which is noted.
+    fn converter(&mut self, scope: &Scope<'m>, node: &NodeProto) -> Option<(i64, Convert)> {
+        let domain = domain_key(&node.domain);
+        let shown =
+            if domain.is_empty() { node.op_type.clone() } else { format!("{domain}::{}", node.op_type) };
+        let reason = match scope.opsets.get(domain) {
+            None => "the model does not import the operator set of its domain".to_owned(),
+            Some(version) => match self.table.find(domain, &node.op_type, *version) {
+                Lookup::Found(row) => return Some((*version, row.run)),
+                Lookup::OtherVersion(since, until) => {
+                    format!(
+                        "its form of operator set {version} is not supported, those of {since} to {until} are"
+                    )
+                }
+                Lookup::OtherDomain("") => {
+                    "an op of that name is supported in the domain ai.onnx only".to_owned()
+                }
+                Lookup::OtherDomain(other) => {
+                    format!("an op of that name is supported in the domain {other} only")
+                }
+                Lookup::Unknown => "there is no converter for it".to_owned(),
+            },
+        };
+        self.collector.unsupported(&shown, node_name(node), &reason);
+        None
+    }
+
+    /// Notes the unsupported ops in the subgraphs of a node that is itself unsupported. The depth of nesting is bounded by the decoder.
+    fn note_subgraphs(&mut self, scope: &Scope<'m>, node: &'m NodeProto) {
+        for (_, graph) in order::subgraphs(node) {
+            for inner in &graph.node {
+                let key = (domain_key(&inner.domain), inner.op_type.as_str(), inner.overload.as_str());
+                if !self.functions.contains_key(&key) {
+                    self.converter(scope, inner);
+                }
+                self.note_subgraphs(scope, inner);
+            }
+        }
+    }
+
+    /// Gives names, labels and declared types to what a converter added.
+    fn define_outputs(
+        &mut self,
+        graph: &mut Graph,
+        scope: &mut Scope<'m>,
+        node: &'m NodeProto,
+        outputs: &[ValueId],
+        first_new: u32,
+    ) -> Result<(), Stop> {
+        let named = node.output.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        if named > outputs.len() {
+            let message = format!("{named} outputs are named, the op gives {}", outputs.len());
+            fail_outputs(scope, node);
+            return self.error(
+                scope,
+                Diagnostic::error(Code::InputCount, message).at_node(&node.op_type, node_name(node)),
+            );
+        }
+        let label = format!("{}{}", scope.prefix, node_name(node));
+        for id in (first_new..graph.node_bound()).map(NodeId) {
+            if graph.get_node(id).is_some_and(|n| n.label.is_none()) {
+                graph.node_mut(id).label = Some(label.as_str().into());
+            }
+        }
+        for (name, value) in node.output.iter().zip(outputs) {
+            if name.is_empty() {
+                continue;
+            }
+            if graph.value(*value).name.is_none() {
+                graph.value_mut(*value).name = Some(format!("{}{name}", scope.prefix).as_str().into());
+            }
+            scope.names.insert(name, Slot::Value(*value));
+            self.check_declared(graph, scope, name, *value)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the inferred type with the declared one. A rank that inference could not find is taken from the declaration.
+    fn check_declared(
+        &mut self,
+        graph: &mut Graph,
+        scope: &Scope<'m>,
+        name: &'m str,
+        value: ValueId,
+    ) -> Result<(), Stop> {
+        let Some(info) = scope.declared.get(name).copied() else { return Ok(()) };
+        let declared = match self.declared_type(info) {
+            Ok(Some(declared)) => declared,
+            Ok(None) => return Ok(()),
+            Err(error) => return self.error(scope, error.at_value(name)),
+        };
+        let inferred = graph.ty(value);
+        if !inferred.accepts(&declared) {
+            let message = format!("declared as {declared}, but its node gives {inferred}");
+            return self.type_conflict(scope, name, message);
+        }
+        if matches!(inferred, Type::Tensor(tensor) if tensor.shape.is_none()) {
+            graph.value_mut(value).ty = declared;
+        }
+        Ok(())
+    }
+
+    fn type_conflict(&mut self, scope: &Scope<'m>, name: &str, message: String) -> Result<(), Stop> {
+        if self.options.ignore_declared_types {
+            self.warn(scope, Diagnostic::warning(Code::TypeConflict, message).at_value(name));
+            return Ok(());
+        }
+        let help = "export the model again, or choose to ignore declared types";
+        self.error(scope, Diagnostic::error(Code::TypeConflict, message).at_value(name).help(help))
+    }
+
+    fn declared_type(&mut self, info: &ValueInfoProto) -> Result<Option<Type>, Diagnostic> {
+        match &info.r#type {
+            Some(proto) => types::declared(proto, &info.name, &mut self.symbols),
+            None => Ok(None),
+        }
+    }
+
+    fn error(&mut self, scope: &Scope<'m>, diagnostic: Diagnostic) -> Result<(), Stop> {
+        self.warn(scope, diagnostic);
+        if self.collector.is_full() { Err(Stop) } else { Ok(()) }
+    }
+
+    fn warn(&mut self, scope: &Scope<'m>, diagnostic: Diagnostic) {
+        self.collector.push(match &scope.place {
+            Some(place) => diagnostic.in_graph(place),
+            None => diagnostic,
+        });
+    }
+}
+
+/// The node's name, or that of its first output.
+pub(crate) fn node_name(node: &NodeProto) -> &str {
+    if node.name.is_empty() {
+        node.output.iter().find(|name| !name.is_empty()).map_or("", String::as_str)
+    } else {
+        &node.name
+    }
+}
+
+fn fail_outputs<'m>(scope: &mut Scope<'m>, node: &'m NodeProto) {
+    for name in node.output.iter().filter(|name| !name.is_empty()) {
+        scope.names.insert(name, Slot::Failed);
+    }
+}
+
+fn label_new(graph: &mut Graph, value: ValueId, label: &str) {
+    if let Def::Node(id, _) = graph.value(value).def {
+        graph.node_mut(id).label = Some(label.into());
+    }
+}
+
+mod call;
+mod subgraph;

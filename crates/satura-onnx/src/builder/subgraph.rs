@@ -1,0 +1,199 @@
+//! Subgraphs as regions, and attributes.
+
+use super::{Builder, Scope, Slot, Stop, node_name};
+use crate::node::Region;
+use crate::order;
+use crate::proto::{AttributeProto, GraphProto, NodeProto};
+use satura_import::{AttrValue, Attributes, Code, Diagnostic, escape};
+use satura_ir::{Graph, ValueId};
+use std::collections::HashMap;
+
+/// The regions of a node, by the name of their attribute.
+pub(super) type Regions<'m> = Vec<(&'m str, Graph)>;
+
+impl<'m> Builder<'m> {
+    /// The subgraphs of a node as regions, and the values that they capture: each region takes all of them as inputs. `None` where a captured name failed.
+    /// Constants are no captures: each region gets its own.
+    pub(super) fn regions(
+        &mut self,
+        graph: &mut Graph,
+        scope: &mut Scope<'m>,
+        node: &'m NodeProto,
+    ) -> Result<(Option<Vec<ValueId>>, Regions<'m>), Stop> {
+        let subgraphs: Vec<(&'m str, &'m GraphProto)> = order::subgraphs(node).collect();
+        let mut names: Vec<&'m str> = Vec::new();
+        for (_, subgraph) in &subgraphs {
+            let new: Vec<&str> =
+                order::free_names(subgraph).into_iter().filter(|name| !names.contains(name)).collect();
+            names.extend(new);
+        }
+        let mut captured: Vec<(&'m str, ValueId)> = Vec::new();
+        let mut slots: HashMap<&'m str, Slot> = HashMap::new();
+        for name in names {
+            let known = match scope.names.get(name) {
+                Some(Slot::Constant(tensor)) => Some(Slot::Constant(tensor.clone())),
+                Some(Slot::Value(value)) => {
+                    graph.constant(*value).map(|tensor| Slot::Constant(tensor.clone()))
+                }
+                Some(Slot::Absent) => Some(Slot::Absent),
+                Some(Slot::Failed) | None => None,
+            };
+            match known {
+                Some(slot) => {
+                    slots.insert(name, slot);
+                }
+                None => match self.resolve(graph, scope, name)? {
+                    Some(value) => captured.push((name, value)),
+                    None => {
+                        slots.insert(name, Slot::Failed);
+                    }
+                },
+            }
+        }
+        let failed = slots.values().any(|slot| matches!(slot, Slot::Failed));
+        let mut regions = Vec::new();
+        for (attribute, subgraph) in subgraphs {
+            let place = format!("{} of {}", attribute, node_name(node));
+            let mut inner = Scope {
+                names: slots.clone(),
+                declared: HashMap::new(),
+                opsets: scope.opsets.clone(),
+                prefix: scope.prefix.clone(),
+                place: Some(place),
+                call: scope.call.clone(),
+                calls: scope.calls.clone(),
+            };
+            let mut region = Graph::new(attribute);
+            for (name, value) in &captured {
+                let input = region.add_input(name, graph.ty(*value).clone());
+                region.value_mut(input).known = graph.value(*value).known.clone();
+                inner.names.insert(name, Slot::Value(input));
+            }
+            self.graph_body(&mut region, &mut inner, subgraph, false)?;
+            regions.push((attribute, region));
+        }
+        let values = captured.into_iter().map(|(_, value)| value).collect();
+        Ok(((!failed).then_some(values), regions))
+    }
+
+    /// The attributes of a node; `None` where one is malformed, which is reported.
+    pub(super) fn attributes(
+        &mut self,
+        scope: &Scope<'m>,
+        node: &'m NodeProto,
+        regions: Regions<'m>,
+    ) -> Result<Option<Attributes<Region>>, Stop> {
+        let mut attributes = Attributes::default();
+        let mut regions: HashMap<&str, Graph> = regions.into_iter().collect();
+        let mut good = true;
+        for attribute in &node.attribute {
+            let value = match resolve_reference(scope, attribute) {
+                // The function was called without it: the op's own default holds.
+                Ok(None) => continue,
+                Ok(Some(given)) => self.attribute(given, regions.remove(attribute.name.as_str())),
+                Err(error) => Err(error),
+            };
+            let inserted = value.and_then(|value| attributes.insert(&attribute.name, value));
+            if let Err(error) = inserted {
+                good = false;
+                let error = error.at_attribute(&attribute.name).at_node(&node.op_type, node_name(node));
+                self.error(scope, error)?;
+            }
+        }
+        Ok(good.then_some(attributes))
+    }
+
+    fn attribute(
+        &mut self,
+        attribute: &AttributeProto,
+        region: Option<Graph>,
+    ) -> Result<AttrValue<Region>, Diagnostic> {
+        let kinds = [
+            (attribute.f.is_some(), 1),
+            (attribute.i.is_some(), 2),
+            (attribute.s.is_some(), 3),
+            (attribute.t.is_some(), 4),
+            (attribute.g.is_some(), 5),
+            (!attribute.floats.is_empty(), 6),
+            (!attribute.ints.is_empty(), 7),
+            (!attribute.strings.is_empty(), 8),
+            (!attribute.tensors.is_empty(), 9),
+            (!attribute.graphs.is_empty(), 10),
+            (attribute.sparse_tensor.is_some(), 11),
+            (!attribute.sparse_tensors.is_empty(), 12),
+            (attribute.tp.is_some(), 13),
+            (!attribute.type_protos.is_empty(), 14),
+        ];
+        let given: Vec<i32> = kinds.iter().filter(|(present, _)| *present).map(|(_, kind)| *kind).collect();
+        let fail = |message: String| Err(Diagnostic::error(Code::BadAttribute, message));
+        if given.len() > 1 {
+            return fail("the attribute has two values".to_owned());
+        }
+        // Writers before version 2 of the format left the type out. An empty list leaves nothing but the type, and writers that skip zeros
+        // leave out a scalar 0.
+        let kind = match (attribute.r#type, given.first()) {
+            (0, Some(kind)) => *kind,
+            (0, None) => return fail("the attribute has no value".to_owned()),
+            (declared, Some(kind)) if declared != *kind => {
+                return fail(format!(
+                    "the attribute is said to be of type {declared}, its value is of type {kind}"
+                ));
+            }
+            (declared, _) => declared,
+        };
+        Ok(match kind {
+            1 => AttrValue::Float(attribute.f.unwrap_or(0.0)),
+            2 => AttrValue::Int(attribute.i.unwrap_or(0)),
+            3 => AttrValue::String(attribute.s.as_ref().map(|s| s.to_vec()).unwrap_or_default()),
+            4 => match &attribute.t {
+                Some(tensor) => AttrValue::Tensor(self.tensors.dense(tensor)?),
+                None => return fail("the attribute has no value".to_owned()),
+            },
+            5 => match region {
+                Some(region) => AttrValue::Graph(Region(region)),
+                None => return fail("a graph cannot be passed to a function".to_owned()),
+            },
+            6 => AttrValue::Floats(attribute.floats.clone()),
+            7 => AttrValue::Ints(attribute.ints.clone()),
+            8 => AttrValue::Strings(attribute.strings.iter().map(|s| s.to_vec()).collect()),
+            9 => AttrValue::Other("a list of tensors"),
+            10 => AttrValue::Other("a list of graphs"),
+            11 => match &attribute.sparse_tensor {
+                Some(tensor) => AttrValue::Tensor(self.tensors.sparse(tensor)?),
+                None => return fail("the attribute has no value".to_owned()),
+            },
+            12 => AttrValue::Other("a list of sparse tensors"),
+            13 => AttrValue::Other("a type"),
+            14 => AttrValue::Other("a list of types"),
+            other => return fail(format!("attribute type {other} does not exist")),
+        })
+    }
+}
+
+/// The attribute itself, or in a function the one that the call gave in its place.
+pub(super) fn resolve_reference<'m>(
+    scope: &Scope<'m>,
+    attribute: &'m AttributeProto,
+) -> Result<Option<&'m AttributeProto>, Diagnostic> {
+    if attribute.ref_attr_name.is_empty() {
+        return Ok(Some(attribute));
+    }
+    let Some(call) = &scope.call else {
+        let message = format!(
+            "the value is that of \"{}\" of a function, but this is none",
+            escape(&attribute.ref_attr_name)
+        );
+        return Err(Diagnostic::error(Code::BadAttribute, message));
+    };
+    let given = call.get(attribute.ref_attr_name.as_str()).copied();
+    match given {
+        Some(given) if attribute.r#type != 0 && given.r#type != 0 && given.r#type != attribute.r#type => {
+            let message = format!(
+                "type {} is needed, the function was called with type {}",
+                attribute.r#type, given.r#type
+            );
+            Err(Diagnostic::error(Code::BadAttribute, message))
+        }
+        given => Ok(given),
+    }
+}

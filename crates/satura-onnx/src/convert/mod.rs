@@ -1,0 +1,180 @@
+//! The converters: one function an op, and the one table.
+//!
+//! A row says which op it reads, in which versions of its domain. A converter takes every input and attribute of the op, adapts old forms, and adds IR ops;
+//! an attribute that it does not take is reported as an error.
+
+mod activation;
+mod constant;
+mod control;
+mod elementwise;
+mod indexing;
+mod matmul;
+mod movement;
+mod norm;
+mod recurrent;
+mod reduce;
+mod resize;
+mod window;
+
+use crate::node::Convert;
+use elementwise::{binary, fold, swapped, unary};
+use satura_import::Converter;
+use satura_ir::ops::{self, ArgKind, ReduceKind};
+
+/// The newest operator set that the table was written for.
+const LATEST: i64 = 28;
+
+const fn row(op: &'static str, since: i64, until: i64, run: Convert) -> Converter<Convert> {
+    Converter { domain: "", op, since, until, run }
+}
+
+/// Every op of the standard domain that is read.
+pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
+    // Elementwise, of one input.
+    row("Abs", 6, LATEST, |cx| unary(cx, ops::Abs {})),
+    row("BitwiseNot", 18, LATEST, elementwise::bitwise_not),
+    row("Ceil", 6, LATEST, |cx| unary(cx, ops::Ceil {})),
+    row("Cos", 7, LATEST, |cx| unary(cx, ops::Cos {})),
+    row("Erf", 9, LATEST, |cx| unary(cx, ops::Erf {})),
+    row("Exp", 6, LATEST, |cx| unary(cx, ops::Exp {})),
+    row("Floor", 6, LATEST, |cx| unary(cx, ops::Floor {})),
+    row("IsInf", 10, LATEST, elementwise::is_inf),
+    row("IsNaN", 9, LATEST, |cx| unary(cx, ops::IsNan {})),
+    row("Log", 6, LATEST, |cx| unary(cx, ops::Log {})),
+    row("Neg", 6, LATEST, |cx| unary(cx, ops::Neg {})),
+    row("Not", 1, LATEST, |cx| unary(cx, ops::Not {})),
+    row("Reciprocal", 6, LATEST, elementwise::reciprocal),
+    row("Round", 11, LATEST, |cx| unary(cx, ops::Round {})),
+    row("Sign", 9, LATEST, |cx| unary(cx, ops::Sign {})),
+    row("Sin", 7, LATEST, |cx| unary(cx, ops::Sin {})),
+    row("Sqrt", 6, LATEST, |cx| unary(cx, ops::Sqrt {})),
+    row("Tan", 7, LATEST, |cx| unary(cx, ops::Tan {})),
+    row("Tanh", 6, LATEST, |cx| unary(cx, ops::Tanh {})),
+    // Elementwise, of two and more inputs. They broadcast as NumPy does from operator set 7 on.
+    row("Add", 7, LATEST, |cx| binary(cx, ops::Add {})),
+    row("And", 7, LATEST, |cx| binary(cx, ops::And {})),
+    row("BitwiseAnd", 18, LATEST, |cx| binary(cx, ops::And {})),
+    row("BitwiseOr", 18, LATEST, |cx| binary(cx, ops::Or {})),
+    row("BitwiseXor", 18, LATEST, |cx| binary(cx, ops::Xor {})),
+    row("Div", 7, LATEST, |cx| binary(cx, ops::Div {})),
+    row("Equal", 7, LATEST, |cx| binary(cx, ops::Equal {})),
+    row("Greater", 7, LATEST, |cx| swapped(cx, ops::Less {})),
+    row("GreaterOrEqual", 12, LATEST, |cx| swapped(cx, ops::LessEqual {})),
+    row("Less", 7, LATEST, |cx| binary(cx, ops::Less {})),
+    row("LessOrEqual", 12, LATEST, |cx| binary(cx, ops::LessEqual {})),
+    row("Max", 6, LATEST, |cx| fold(cx, ops::Max {})),
+    row("Mean", 6, LATEST, elementwise::mean),
+    row("Min", 6, LATEST, |cx| fold(cx, ops::Min {})),
+    row("Mod", 10, 27, elementwise::modulo),
+    row("Mul", 7, LATEST, |cx| binary(cx, ops::Mul {})),
+    row("Or", 7, LATEST, |cx| binary(cx, ops::Or {})),
+    row("Pow", 7, LATEST, elementwise::pow),
+    row("Sub", 7, LATEST, |cx| binary(cx, ops::Sub {})),
+    row("Sum", 6, LATEST, |cx| fold(cx, ops::Add {})),
+    row("Where", 9, LATEST, elementwise::select),
+    row("Xor", 7, LATEST, |cx| binary(cx, ops::Xor {})),
+    row("Cast", 6, 27, elementwise::cast),
+    row("CastLike", 15, LATEST, elementwise::cast_like),
+    row("Clip", 6, LATEST, elementwise::clip),
+    // Activations.
+    row("Celu", 12, 27, activation::celu),
+    row("Elu", 6, LATEST, activation::elu),
+    row("Gelu", 20, LATEST, activation::gelu),
+    row("HardSigmoid", 6, LATEST, activation::hard_sigmoid),
+    row("HardSwish", 14, LATEST, |cx| unary(cx, ops::HardSwish {})),
+    row("LeakyRelu", 6, LATEST, activation::leaky_relu),
+    row("LogSoftmax", 1, LATEST, |cx| activation::softmax(cx, |axis| ops::LogSoftmax { axis }.into())),
+    row("Mish", 18, LATEST, activation::mish),
+    row("PRelu", 7, LATEST, activation::prelu),
+    row("Relu", 6, LATEST, |cx| unary(cx, ops::Relu {})),
+    row("Selu", 6, LATEST, activation::selu),
+    row("Shrink", 9, LATEST, activation::shrink),
+    row("Sigmoid", 6, LATEST, |cx| unary(cx, ops::Sigmoid {})),
+    row("Softmax", 1, LATEST, |cx| activation::softmax(cx, |axis| ops::Softmax { axis }.into())),
+    row("Softplus", 1, LATEST, |cx| unary(cx, ops::Softplus {})),
+    row("Softsign", 1, LATEST, activation::softsign),
+    row("Swish", 24, LATEST, activation::swish),
+    row("ThresholdedRelu", 10, LATEST, activation::thresholded_relu),
+    // Movement.
+    row("Concat", 4, LATEST, movement::concat),
+    row("DepthToSpace", 1, 27, movement::depth_to_space),
+    row("Expand", 8, LATEST, movement::expand),
+    row("Flatten", 1, LATEST, movement::flatten),
+    row("Pad", 2, LATEST, movement::pad),
+    row("Reshape", 5, LATEST, movement::reshape),
+    row("Slice", 1, LATEST, movement::slice),
+    row("SpaceToDepth", 1, 27, movement::space_to_depth),
+    row("Split", 2, LATEST, movement::split),
+    row("Squeeze", 1, LATEST, movement::squeeze),
+    row("Tile", 6, LATEST, movement::tile),
+    row("Transpose", 1, LATEST, movement::transpose),
+    row("Unsqueeze", 1, LATEST, movement::unsqueeze),
+    // Constants, shapes as data, and what does nothing.
+    row("Constant", 1, LATEST, constant::constant),
+    row("ConstantOfShape", 9, LATEST, constant::constant_of_shape),
+    row("Dropout", 7, LATEST, constant::dropout),
+    row("EyeLike", 9, LATEST, constant::eye_like),
+    row("Identity", 1, LATEST, constant::identity),
+    row("Range", 11, 26, constant::range),
+    row("Shape", 1, LATEST, constant::shape),
+    row("Size", 1, LATEST, |cx| unary(cx, ops::Size {})),
+    row("Trilu", 14, LATEST, constant::trilu),
+    // Reductions.
+    row("ArgMax", 1, LATEST, |cx| reduce::arg(cx, ArgKind::Max)),
+    row("ArgMin", 1, LATEST, |cx| reduce::arg(cx, ArgKind::Min)),
+    row("CumProd", 26, LATEST, |cx| reduce::cumulative(cx, ReduceKind::Prod)),
+    row("CumSum", 11, LATEST, |cx| reduce::cumulative(cx, ReduceKind::Sum)),
+    row("ReduceL1", 1, LATEST, reduce::l1),
+    row("ReduceL2", 1, LATEST, reduce::l2),
+    row("ReduceLogSum", 1, 27, reduce::log_sum),
+    row("ReduceLogSumExp", 1, 27, reduce::log_sum_exp),
+    row("ReduceMax", 1, LATEST, |cx| reduce::reduce(cx, ReduceKind::Max, 18)),
+    row("ReduceMean", 1, LATEST, reduce::mean),
+    row("ReduceMin", 1, LATEST, |cx| reduce::reduce(cx, ReduceKind::Min, 18)),
+    row("ReduceProd", 1, LATEST, |cx| reduce::reduce(cx, ReduceKind::Prod, 18)),
+    row("ReduceSum", 1, LATEST, |cx| reduce::reduce(cx, ReduceKind::Sum, 13)),
+    row("ReduceSumSquare", 1, LATEST, reduce::sum_square),
+    // Matrix products, convolutions, pooling, resampling.
+    row("Gemm", 7, LATEST, matmul::gemm),
+    row("MatMul", 1, LATEST, matmul::matmul),
+    row("AveragePool", 7, LATEST, window::average_pool),
+    row("Conv", 1, LATEST, window::conv),
+    row("ConvTranspose", 1, LATEST, window::conv_transpose),
+    row("GlobalAveragePool", 1, LATEST, window::global_average_pool),
+    row("GlobalMaxPool", 1, LATEST, window::global_max_pool),
+    row("MaxPool", 1, LATEST, window::max_pool),
+    row("Resize", 10, 10, resize::upsample),
+    row("Resize", 11, LATEST, resize::resize),
+    row("Upsample", 7, 9, resize::upsample),
+    // Indexing.
+    row("Gather", 1, LATEST, indexing::gather),
+    row("GatherElements", 11, LATEST, indexing::gather_elements),
+    row("GatherND", 11, LATEST, indexing::gather_nd),
+    row("OneHot", 9, 27, indexing::one_hot),
+    row("Scatter", 9, 10, indexing::scatter_elements),
+    row("ScatterElements", 11, LATEST, indexing::scatter_elements),
+    row("ScatterND", 11, LATEST, indexing::scatter_nd),
+    // Normalisation.
+    row("BatchNormalization", 7, LATEST, norm::batch_norm),
+    row("GroupNormalization", 21, LATEST, norm::group_norm),
+    row("InstanceNormalization", 6, LATEST, norm::instance_norm),
+    row("LayerNormalization", 17, LATEST, norm::layer_norm),
+    row("RMSNormalization", 23, LATEST, norm::rms_norm),
+    // Recurrent layers.
+    row("GRU", 7, LATEST, recurrent::gru),
+    row("LSTM", 7, LATEST, recurrent::lstm),
+    // Control flow.
+    row("If", 1, LATEST, control::conditional),
+];
+
+#[cfg(test)]
+mod tests {
+    use satura_import::ConverterTable;
+
+    #[test]
+    fn rows_do_not_overlap() {
+        let table = ConverterTable::new(super::ONNX_OPS);
+        let overlaps: Vec<&str> = table.overlaps().iter().map(|row| row.op).collect();
+        assert_eq!(overlaps, [""; 0]);
+    }
+}
