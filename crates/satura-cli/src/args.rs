@@ -31,6 +31,9 @@ pub(crate) enum Command {
     Passes,
     /// List the devices of this machine
     Devices(DevicesArgs),
+    /// Run the ONNX backend suite from a folder and print the outcomes as JSON
+    #[command(hide = true)]
+    Conformance(ConformanceArgs),
 }
 
 /// Sizes of inputs, fixed by files or by numbers.
@@ -147,4 +150,16 @@ pub(crate) struct DevicesArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConformanceArgs {
+    /// The suite: KIND/CASE/model.onnx and KIND/CASE/test_data_set_N
+    pub(crate) suite: PathBuf,
+    /// Where to run
+    #[arg(long, default_value = "reference", value_name = "DEVICE")]
+    pub(crate) device: DeviceKind,
+    /// Only cases whose name fits; `*` stands for any text
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) filter: Option<String>,
 }

@@ -93,5 +93,6 @@ fn dispatch(cx: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Opt(args) => commands::opt::run(cx, &args),
         Command::Passes => Ok(commands::opt::list(cx)),
         Command::Devices(args) => Ok(commands::devices::run(&args)),
+        Command::Conformance(args) => commands::conformance::run(cx, &args),
     }
 }

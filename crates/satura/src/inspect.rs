@@ -2,7 +2,7 @@
 
 use crate::flops::flops;
 use satura_ir::{Graph, Op, Type};
-use satura_tensor::Dim;
+use satura_tensor::{Bindings, Dim};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -38,11 +38,16 @@ pub fn summarise(graph: &Graph) -> Summary {
         ops: BTreeMap::new(),
         parameters: 0,
         parameter_bytes: 0,
-        flops: flops(graph),
+        flops: flops(graph).or_else(|| simplified(graph).as_ref().and_then(flops)),
         symbols: graph.symbols().iter().map(|s| s.name().to_owned()).collect(),
     };
     count(graph, &mut summary);
     summary
+}
+
+/// The graph after the passes that find out shapes: conditions are decided, dynamic shapes resolved, as far as they are known.
+fn simplified(graph: &Graph) -> Option<Graph> {
+    satura_opt::prepare(graph, &Bindings::new(), &|_| true).ok()
 }
 
 fn count(graph: &Graph, summary: &mut Summary) {

@@ -33,6 +33,8 @@ pub use bind::{BindError, InputShapes, Inputs, describe_inputs, order_inputs, so
 pub use device::{AdapterSummary, DEVICE_NAMES, Device, DeviceKind, adapters};
 pub use error::Error;
 pub use inspect::{Summary, summarise};
+#[cfg(feature = "onnx")]
+pub use model::read_onnx_tensor;
 pub use model::{LoadOptions, Model, load};
 pub use random::random_inputs;
 pub use session::{Compiled, Session, ready_for, shapes_of, specialise};

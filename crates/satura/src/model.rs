@@ -114,6 +114,13 @@ fn load_onnx(path: &Path, options: &LoadOptions) -> Result<Model, Error> {
     })
 }
 
+/// Reads a tensor that lies in a file by itself, as the ONNX backend suite keeps inputs and outputs.
+#[cfg(feature = "onnx")]
+pub fn read_onnx_tensor(path: &Path) -> Result<satura_tensor::Tensor, Error> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    Ok(satura_onnx::read_tensor_proto(bytes).map_err(|error| error.in_file(path))?)
+}
+
 #[cfg(not(feature = "onnx"))]
 fn load_onnx(path: &Path, _options: &LoadOptions) -> Result<Model, Error> {
     let message = "this build reads only .sat files: the feature `onnx` is off".to_owned();

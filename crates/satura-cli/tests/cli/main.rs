@@ -1,4 +1,6 @@
 //! Tests of the built binary.
 
+mod bad_models;
 mod commands;
 mod common;
+mod onnx;
