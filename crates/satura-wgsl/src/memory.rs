@@ -34,7 +34,7 @@ impl Printer<'_> {
         };
         let name = self.buffer_names[buffer.0 as usize].clone();
         let per_piece = if vector == 4 { 4 } else { storage.per_word() };
-        let whole = usize::from(width) % per_piece == 0 && self.analysis.multiple_of(reg, per_piece);
+        let whole = usize::from(width).is_multiple_of(per_piece) && self.analysis.multiple_of(reg, per_piece);
         // The index is written once only for a single element of a plain buffer and for a single whole piece.
         let once = if whole { usize::from(width) == per_piece } else { width == 1 && per_piece == 1 };
         let index = if once { self.value(reg) } else { self.atom(reg) };
