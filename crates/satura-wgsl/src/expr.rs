@@ -290,8 +290,8 @@ impl Printer<'_> {
         };
         // Small whole exponents are exact products, which keep the sign by themselves.
         let factors = match exponent {
-            Some(e) if e == 2.0 => 2,
-            Some(e) if e == 3.0 => 3,
+            Some(2.0) => 2,
+            Some(3.0) => 3,
             _ => {
                 let x = self.operands(&[a, b]);
                 return derived(self.call(Helper::Pow, width, &[&x[0].text, &x[1].text]), true, &x);
