@@ -1,5 +1,6 @@
 //! Permutation of axes.
 
+use super::support::known_rearranged;
 use crate::{Algebra, Arity, EvalCx, InferCx, OpDef, OpError, SymTensor};
 use satura_tensor::{Shape, Tensor, contiguous_strides};
 
@@ -37,15 +38,26 @@ impl OpDef for Transpose {
     }
 
     fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {
-        cx.known(0).filter(|k| k.shape.len() <= 1).cloned()
+        let known = cx.known(0)?;
+        let (shape, source) = self.movement(&known.shape);
+        known_rearranged(known, &shape, source)
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        let x = &inputs[0];
-        let from = x.strides();
-        let shape: Vec<usize> = self.perm.iter().map(|axis| x.shape()[*axis]).collect();
+        let (shape, source) = self.movement(inputs[0].shape());
+        Ok(vec![inputs[0].rearranged(&shape, source)])
+    }
+}
+
+impl Transpose {
+    /// The sizes of the output for an input of these, and for each position of the output the one of the input.
+    fn movement(&self, sizes: &[usize]) -> (Vec<usize>, impl Fn(usize) -> usize) {
+        let from = contiguous_strides(sizes);
+        let shape: Vec<usize> = self.perm.iter().map(|axis| sizes[*axis]).collect();
         let to = contiguous_strides(&shape);
-        let source = |i: usize| (0..shape.len()).map(|a| i / to[a] % shape[a] * from[self.perm[a]]).sum();
-        Ok(vec![x.rearranged(&shape, source)])
+        let extents = shape.clone();
+        let source =
+            move |i: usize| (0..extents.len()).map(|a| i / to[a] % extents[a] * from[self.perm[a]]).sum();
+        (shape, source)
     }
 }
