@@ -10,6 +10,7 @@
 
 mod adapter;
 mod cache;
+mod commands;
 mod gpu;
 mod memory;
 mod pipelines;

@@ -16,7 +16,8 @@ use std::time::Instant;
 pub struct CompileStats {
     /// Different pipelines.
     pub pipelines: usize,
-    /// Pipelines that the pipeline cache already had, from an earlier process or an earlier plan.
+    /// Pipelines that the pipeline cache already had, from an earlier process or an earlier plan. Some drivers put nothing into that cache because they have one of
+    /// their own, which nobody can ask: for them this counts the kernels that the same driver compiled before, and `warm_up_ms` shows whether it still had them.
     pub from_cache: usize,
     /// Pipelines built from scratch.
     pub built: usize,

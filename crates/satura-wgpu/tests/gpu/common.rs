@@ -145,3 +145,11 @@ pub(crate) fn run(gpu: &Gpu, plan: &Plan, inputs: &[Tensor]) -> Vec<Tensor> {
 pub(crate) fn compile(gpu: &Gpu, plan: &Plan, options: &PlanOptions) -> Result<CompiledPlan, ExecError> {
     CompiledPlan::new(gpu, plan.clone(), &reference(), options)
 }
+
+/// Says that a test does nothing on this adapter, and why.
+pub(crate) fn skipped(reason: &str) {
+    #[expect(clippy::print_stderr, reason = "a skipped test must say why")]
+    {
+        eprintln!("SKIPPED: {reason}");
+    }
+}

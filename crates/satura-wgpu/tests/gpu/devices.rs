@@ -1,6 +1,6 @@
 //! Choosing adapters, the pipeline cache on disk, and devices that fail.
 
-use crate::common::{Plans, compile, elementwise, run};
+use crate::common::{Plans, compile, elementwise, run, skipped};
 use satura_ir::{ExecError, Runnable};
 use satura_kernel::{BinaryOp, DeviceClass, Storage};
 use satura_tensor::{DType, Tensor};
@@ -123,7 +123,7 @@ fn has_cache(gpu: &Gpu) -> bool {
 fn the_second_process_builds_no_pipeline() {
     let Some(gpu) = test_gpu() else { return };
     if !has_cache(&gpu) {
-        println!("the driver has no pipeline cache: nothing to test");
+        skipped("the driver has no pipeline cache");
         return;
     }
     let scratch = Scratch::new("pipeline-cache-counts");
@@ -138,7 +138,7 @@ fn the_second_process_builds_no_pipeline() {
 fn damaged_cache_files_are_ignored() {
     let Some(gpu) = test_gpu() else { return };
     if !has_cache(&gpu) {
-        println!("the driver has no pipeline cache: nothing to test");
+        skipped("the driver has no pipeline cache");
         return;
     }
     let scratch = Scratch::new("pipeline-cache-damage");
@@ -162,7 +162,7 @@ fn damaged_cache_files_are_ignored() {
 fn a_cache_that_cannot_be_written_is_only_a_note() {
     let Some(gpu) = test_gpu() else { return };
     if !has_cache(&gpu) {
-        println!("the driver has no pipeline cache: nothing to test");
+        skipped("the driver has no pipeline cache");
         return;
     }
     let scratch = Scratch::new("pipeline-cache-blocked");
