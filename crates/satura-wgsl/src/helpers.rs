@@ -129,7 +129,8 @@ impl Helper {
     let odd = whole & (trunc(b * 0.5f) != b * 0.5f);
     let negative = (bitcast<$U>(a) >> $U(31u)) != $U(0u);
     let signed = select(r, -r, negative & odd);
-    let undefined = (a < $F(0.0f)) & !whole & (magnitude <= $F(3.4028235e38f));
+    let largest = max(bitcast<$U>(a) & $U(0x7fffffffu), bitcast<$U>(b) & $U(0x7fffffffu));
+    let undefined = ((a < $F(0.0f)) & !whole & (magnitude <= $F(3.4028235e38f))) | (largest > $U(0x7f800000u));
     let s = select(signed, bitcast<$F>($U(0x7fc00000u) | (bitcast<$U>(a) & $U(1u))), undefined);
     let unit = select(one, -one, negative & odd);
     let t = select(s, unit, (magnitude == one) & !undefined);

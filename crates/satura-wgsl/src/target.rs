@@ -99,7 +99,6 @@ mod backends {
     use crate::WgslError;
     use crate::options::WgslOptions;
     use crate::validate::parse;
-    use naga::proc::BoundsCheckPolicies;
     use satura_kernel::Kernel;
 
     /// The kernel as a checked module.
@@ -125,7 +124,7 @@ mod backends {
             // Subgroup operations came with this version.
             lang_version: (1, 3),
             flags: spv::WriterFlags::empty(),
-            bounds_check_policies: BoundsCheckPolicies::default(),
+            bounds_check_policies: naga::proc::BoundsCheckPolicies::default(),
             zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
             force_loop_bounding: false,
             emit_int_div_checks: false,
@@ -217,9 +216,16 @@ mod backends {
             multiview: None,
         };
         let mut text = String::new();
-        glsl::Writer::new(&mut text, &module, &info, &options, &pipeline, BoundsCheckPolicies::default())
-            .and_then(|mut writer| writer.write())
-            .map_err(|error| fail(error.to_string()))?;
+        glsl::Writer::new(
+            &mut text,
+            &module,
+            &info,
+            &options,
+            &pipeline,
+            naga::proc::BoundsCheckPolicies::default(),
+        )
+        .and_then(|mut writer| writer.write())
+        .map_err(|error| fail(error.to_string()))?;
         Ok(text)
     }
 }

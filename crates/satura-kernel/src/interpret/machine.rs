@@ -201,7 +201,7 @@ impl Machine<'_> {
                 let (a, b, c) = (self.start(*a), self.start(*b), self.start(*c));
                 for i in 0..words {
                     let [x, y, z] = [a, b, c].map(|at| f32::from_bits(self.regs[at + i]));
-                    self.regs[to + i] = x.mul_add(y, z).to_bits();
+                    self.regs[to + i] = (x * y + z).to_bits();
                 }
             }
             Inst::Select(condition, a, b) => {
