@@ -16,6 +16,7 @@ mod encode;
 mod index;
 mod interpret;
 mod ir;
+mod kernel_error;
 mod plan;
 mod profile;
 mod schedule;
@@ -29,7 +30,8 @@ pub use ir::{
     Access, BinaryOp, Buffer, BufferId, Inst, Kernel, Reg, Scalar, Shared, SharedId, Stmt, Storage,
     SubgroupOp, Ty, UnaryOp, VarId,
 };
+pub use kernel_error::{KernelError, KernelFault};
 pub use plan::{Binding, BufferKind, Dispatch, HostStep, Plan, PlanBuffer, PlanBufferId, Step};
 pub use profile::{DeviceClass, DeviceProfile};
 pub use schedule::{ContractionSchedule, RowSchedule, Schedule};
-pub use verify::{KernelError, KernelFault, fits, verify};
+pub use verify::{fits, verify};

@@ -12,7 +12,8 @@ pub use plan::interpret_plan;
 
 use crate::encode::EncodeError;
 use crate::ir::Kernel;
-use crate::verify::{KernelError, verify};
+use crate::kernel_error::KernelError;
+use crate::verify::verify;
 use memory::Bound;
 use satura_ir::ExecError;
 use std::fmt;
