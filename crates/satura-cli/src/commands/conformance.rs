@@ -91,9 +91,9 @@ fn subfolders(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn fits(glob: &str, name: &str) -> bool {
     match glob.split_once('*') {
         None => glob == name,
-        Some((head, tail)) => name
-            .strip_prefix(head)
-            .is_some_and(|rest| rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| fits(tail, &rest[at..]))),
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
+            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| fits(tail, &rest[at..]))
+        }),
     }
 }
 
@@ -113,7 +113,8 @@ fn judge(dir: &Path, device: &Device, tolerance: Tolerance) -> Verdict {
         Err(error) => return error.into(),
     };
     let mut session = Session::new(&model, device, Default::default());
-    let mut sets: Vec<PathBuf> = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    let mut sets: Vec<PathBuf> =
+        std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
     sets.retain(|path| path.is_dir());
     sets.sort();
     for set in sets {
@@ -146,7 +147,11 @@ fn judge(dir: &Path, device: &Device, tolerance: Tolerance) -> Verdict {
 
 /// The tensors `PREFIX_0.pb`, `PREFIX_1.pb`, ..
 fn tensors(set: &Path, prefix: &str) -> Result<Vec<Tensor>, Error> {
-    (0..).map(|i| set.join(format!("{prefix}_{i}.pb"))).take_while(|path| path.is_file()).map(|path| read_onnx_tensor(&path)).collect()
+    (0..)
+        .map(|i| set.join(format!("{prefix}_{i}.pb")))
+        .take_while(|path| path.is_file())
+        .map(|path| read_onnx_tensor(&path))
+        .collect()
 }
 
 #[cfg(test)]
@@ -155,7 +160,9 @@ mod tests {
 
     #[test]
     fn globs() {
-        assert!(fits("test_add*", "test_add_bcast") && fits("*", "") && fits("*a*b", "xaxxb") && fits("ab", "ab"));
+        assert!(
+            fits("test_add*", "test_add_bcast") && fits("*", "") && fits("*a*b", "xaxxb") && fits("ab", "ab")
+        );
         assert!(!fits("test_add", "test_add_bcast") && !fits("a*b*c", "acb"));
     }
 }

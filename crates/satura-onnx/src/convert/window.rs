@@ -162,7 +162,9 @@ fn add_bias(cx: &mut NodeCx<'_>, y: ValueId, bias: Option<ValueId>, axes: usize)
         }
         Some(shape) => shape[0].clone(),
         None => {
-            return Err(Diagnostic::error(Code::NotConstant, "the shape of the bias is not known").at_input(2));
+            return Err(
+                Diagnostic::error(Code::NotConstant, "the shape of the bias is not known").at_input(2)
+            );
         }
     };
     if let Some(expected) = cx.shape(y).and_then(|s| s[1].as_const())
