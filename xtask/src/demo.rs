@@ -9,7 +9,9 @@ use anyhow::{Result, ensure};
 pub(crate) fn run(flags: Flags) -> Result<()> {
     flags.finish()?;
     let satura = build_satura(true)?;
-    let mut devices = vec!["reference", "cpu"];
+    let present = driver::devices(&satura)?;
+    let mut devices: Vec<&str> =
+        ["reference", "cpu"].into_iter().filter(|kind| driver::has_kind(&present, kind)).collect();
     match driver::ensure(&satura)? {
         Adapter::Ready(name) => {
             println!("GPU adapter: {name}");

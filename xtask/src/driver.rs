@@ -2,6 +2,7 @@
 
 use crate::cmd::{command, output, run, succeeds};
 use anyhow::Result;
+use serde_json::Value;
 use std::path::Path;
 
 /// What there is to run GPU code on.
@@ -14,7 +15,11 @@ pub(crate) enum Adapter {
 
 /// Finds an adapter, as the built binary sees it; installs Mesa's software driver if there is none.
 pub(crate) fn ensure(satura: &Path) -> Result<Adapter> {
-    if let Some(name) = first_adapter(satura)? {
+    let devices = devices(satura)?;
+    if !has_kind(&devices, "gpu") {
+        return Ok(Adapter::Missing("this build has no GPU back end".to_owned()));
+    }
+    if let Some(name) = first_adapter(&devices) {
         return Ok(Adapter::Ready(name));
     }
     if !cfg!(target_os = "linux") || !succeeds("apt-get", &["--version"]) {
@@ -36,14 +41,22 @@ pub(crate) fn ensure(satura: &Path) -> Result<Adapter> {
             "no Vulkan adapter, and Mesa's driver could not be installed: {error:#}"
         )));
     }
-    Ok(match first_adapter(satura)? {
+    Ok(match first_adapter(&self::devices(satura)?) {
         Some(name) => Adapter::Ready(name),
         None => Adapter::Missing("Mesa's driver is installed, but no Vulkan adapter appeared".to_owned()),
     })
 }
 
-fn first_adapter(satura: &Path) -> Result<Option<String>> {
-    let listing: serde_json::Value =
-        serde_json::from_str(&output(&mut command(satura, &["devices", "--json"]))?)?;
-    Ok(listing["adapters"][0]["name"].as_str().map(str::to_owned))
+/// What the binary says about this machine: the keys `kinds` and `adapters`.
+pub(crate) fn devices(satura: &Path) -> Result<Value> {
+    Ok(serde_json::from_str(&output(&mut command(satura, &["devices", "--json"]))?)?)
+}
+
+/// Whether the binary can open devices of a kind.
+pub(crate) fn has_kind(devices: &Value, kind: &str) -> bool {
+    devices["kinds"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k == kind))
+}
+
+fn first_adapter(devices: &Value) -> Option<String> {
+    devices["adapters"][0]["name"].as_str().map(str::to_owned)
 }

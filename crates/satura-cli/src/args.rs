@@ -1,6 +1,6 @@
 //! The command line: names, flags and their help.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use satura::DeviceKind;
 use std::path::PathBuf;
 
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Compare two models, or one model on two devices
     Verify(VerifyArgs),
+    /// Write a model's kernels and the plan of buffers and dispatches
+    Compile(CompileArgs),
     /// Run passes on a graph in text form
     Opt(OptArgs),
     /// List the passes and pipelines that `opt` knows
@@ -122,6 +124,49 @@ pub(crate) struct VerifyArgs {
     /// Tolerance in the unit of the elements
     #[arg(long, default_value_t = satura::tensor::tolerances::MODEL.absolute, value_name = "X")]
     pub(crate) atol: f64,
+}
+
+/// The language of the kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetArg {
+    Wgsl,
+    Spirv,
+    Msl,
+    Hlsl,
+    Glsl,
+}
+
+/// The device that schedules are chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileArg {
+    /// The adapter of this machine; `web` without one
+    Auto,
+    /// WebGPU's default limits: any browser
+    Web,
+    /// Mesa's software Vulkan driver
+    Lavapipe,
+    /// A desktop GPU with subgroups of 32
+    Desktop,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompileArgs {
+    /// The model
+    pub(crate) model: PathBuf,
+    /// The language of the kernels
+    #[arg(long, value_enum)]
+    pub(crate) target: TargetArg,
+    /// The folder to write: one file per kernel, and plan.json
+    #[arg(short, long = "output", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// The device that schedules are chosen for
+    #[arg(long, value_enum, default_value_t = ProfileArg::Auto)]
+    pub(crate) profile: ProfileArg,
+    /// Say for each kernel which ops it computes, and for each op on the host why
+    #[arg(long)]
+    pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) sizes: SizeArgs,
 }
 
 #[derive(Debug, Args)]

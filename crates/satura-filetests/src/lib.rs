@@ -32,6 +32,7 @@ mod coverage;
 mod devices;
 mod file;
 mod harness;
+mod interpreter;
 
 pub use commands::{Command, commands};
 pub use config::{Config, Device, Required, Skips};

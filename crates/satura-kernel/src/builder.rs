@@ -356,24 +356,53 @@ impl Builder {
 
     /// A counted loop; the body gets the counter.
     pub fn for_range(&mut self, start: Reg, end: Reg, step: u32, body: impl FnOnce(&mut Self, Reg)) {
-        self.blocks.push(Block::default());
-        let var = self.new_reg(Ty::of(Scalar::U32));
+        let var = self.open_for();
         body(self, var);
-        let block = self.blocks.pop().expect("pushed above");
+        self.close_for(var, start, end, step);
+    }
+
+    /// Opens the body of a loop and gives its counter; [`close_for`](Self::close_for) ends it.
+    pub fn open_for(&mut self) -> Reg {
+        self.blocks.push(Block::default());
+        self.new_reg(Ty::of(Scalar::U32))
+    }
+
+    /// Ends the loop that was opened last, with `var` = `start`, `start + step`, .. below `end`.
+    pub fn close_for(&mut self, var: Reg, start: Reg, end: Reg, step: u32) {
+        let block = self.blocks.pop().expect("a loop is open");
         self.push(Stmt::For { var, start, end, step, body: block.stmts });
     }
 
-    /// A conditional block. Nothing happens for a constant `false`, and no block is made for a constant `true`.
+    /// A conditional block. Nothing happens for a constant `false`.
     pub fn if_then(&mut self, condition: Reg, then: impl FnOnce(&mut Self)) {
-        match self.constants[condition.0 as usize] {
-            Some(Inst::Bool(true)) => then(self),
-            Some(Inst::Bool(false)) => {}
-            _ => {
-                self.blocks.push(Block { conditional: true, ..Block::default() });
-                then(self);
-                let block = self.blocks.pop().expect("pushed above");
-                self.push(Stmt::If { condition, then: block.stmts, otherwise: Vec::new() });
-            }
+        if self.open_if(condition) {
+            then(self);
+            self.close_if(condition);
+        }
+    }
+
+    /// Opens a conditional block, which [`close_if`](Self::close_if) ends; gives `false` and opens nothing if the condition is a constant `false`.
+    pub fn open_if(&mut self, condition: Reg) -> bool {
+        let never = self.constants[condition.0 as usize] == Some(Inst::Bool(false));
+        if !never {
+            self.blocks.push(Block { conditional: true, ..Block::default() });
+        }
+        !never
+    }
+
+    /// Ends the conditional block that was opened last.
+    pub fn close_if(&mut self, condition: Reg) {
+        let block = self.blocks.pop().expect("a conditional block is open");
+        self.push(Stmt::If { condition, then: block.stmts, otherwise: Vec::new() });
+    }
+
+    /// Declares a buffer as an array of vec4, if its storage and length allow it.
+    pub fn declare_vectors(&mut self, buffer: BufferId) {
+        let buffer = &mut self.kernel.buffers[buffer.0 as usize];
+        if matches!(buffer.storage, Storage::F32 | Storage::I32 | Storage::U32)
+            && buffer.elements.is_multiple_of(4)
+        {
+            buffer.vector = 4;
         }
     }
 }

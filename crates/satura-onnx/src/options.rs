@@ -2,6 +2,8 @@
 
 use satura_import::{Diagnostic, Limits};
 use satura_ir::Graph;
+use satura_tensor::Tensor;
+use std::collections::BTreeMap;
 
 /// How a model is read.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub struct Options {
     pub map_files: bool,
     /// Accept external data files that have more than one hard link. Such a file may be one from outside the model's folder.
     pub allow_hard_links: bool,
+    /// Graph inputs to be read as constants, by name: for models that compute axes or shapes from what is the same in every run.
+    pub fixed_inputs: BTreeMap<String, Tensor>,
     /// Where a declared type contradicts the inferred one, go on with a warning and the inferred type.
     pub ignore_declared_types: bool,
 }
@@ -23,6 +27,7 @@ impl Default for Options {
             limits: Limits::default(),
             map_files: true,
             allow_hard_links: false,
+            fixed_inputs: BTreeMap::new(),
             ignore_declared_types: false,
         }
     }

@@ -82,8 +82,8 @@ fn field(message: Message, number: u64) -> Field {
     }
 }
 
-/// Messages of all kinds allowed for each node that the limit allows: bounds what decoding a file of empty messages takes.
-const MESSAGES_PER_NODE: usize = 16;
+/// Messages and names allowed for each node that the limit allows: bounds what decoding a file of empty ones takes.
+const FIELDS_PER_NODE: usize = 16;
 
 /// The decoder's own bound on nesting.
 const DECODER_DEPTH: usize = 100;
@@ -105,7 +105,8 @@ fn parse_error(at: usize, message: impl Into<String>) -> Diagnostic {
 fn scan(bytes: &[u8], root: Message, limits: &Limits) -> Result<(), Diagnostic> {
     let depth = limits.depth.min(DECODER_DEPTH);
     let mut open = vec![(root, bytes.len())];
-    let (mut nodes, mut messages) = (0usize, 0usize);
+    let most_fields = limits.nodes.saturating_mul(FIELDS_PER_NODE);
+    let (mut nodes, mut fields) = (0usize, 0usize);
     let mut at = 0;
     while let Some(&(message, end)) = open.last() {
         if at == end {
@@ -159,9 +160,13 @@ fn scan(bytes: &[u8], root: Message, limits: &Limits) -> Result<(), Diagnostic> 
                 ),
             )
         })?;
+        fields += usize::from(matches!(kind, Field::Message(_) | Field::Text));
+        if fields > most_fields {
+            let message = format!("more than {most_fields} messages and names");
+            return Err(Diagnostic::error(Code::ResourceLimit, message).at_byte(start));
+        }
         match kind {
             Field::Message(inner) => {
-                messages += 1;
                 nodes += usize::from(inner == Message::Node);
                 let limit = |message: String| {
                     Err(Diagnostic::error(Code::ResourceLimit, message)
@@ -170,12 +175,6 @@ fn scan(bytes: &[u8], root: Message, limits: &Limits) -> Result<(), Diagnostic> 
                 };
                 if nodes > limits.nodes {
                     return limit(format!("more than {} nodes", limits.nodes));
-                }
-                if messages > limits.nodes.saturating_mul(MESSAGES_PER_NODE) {
-                    return limit(format!(
-                        "more than {} messages",
-                        limits.nodes.saturating_mul(MESSAGES_PER_NODE)
-                    ));
                 }
                 if open.len() >= depth {
                     return limit(format!("messages nest deeper than {depth}"));

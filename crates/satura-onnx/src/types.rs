@@ -2,7 +2,7 @@
 
 use crate::proto::{TypeProto, tensor_shape_proto::dimension, type_proto};
 use satura_import::{Code, Diagnostic, Symbols};
-use satura_ir::Type;
+use satura_ir::{LIMIT_ELEMENTS, Type};
 use satura_tensor::{DType, Dim, Shape};
 
 /// Element types by their number in the format.
@@ -61,7 +61,9 @@ pub(crate) fn declared(
                 .iter()
                 .enumerate()
                 .map(|(axis, dim)| extent(dim.value.as_ref(), name, axis, symbols));
-            Type::tensor(dtype, dims.collect::<Shape>())
+            let shape: Shape = dims.collect();
+            check_size(&shape)?;
+            Type::tensor(dtype, shape)
         }
         type_proto::Value::SequenceType(sequence) => {
             let Some(inner) = element(sequence.elem_type.as_deref(), name, symbols)? else { return Ok(None) };
@@ -83,6 +85,17 @@ pub(crate) fn declared(
             ));
         }
     }))
+}
+
+fn check_size(shape: &Shape) -> Result<(), Diagnostic> {
+    let known = shape.iter().filter_map(Dim::as_const);
+    match known.filter(|d| *d > 0).try_fold(1i64, i64::checked_mul).filter(|n| *n <= LIMIT_ELEMENTS) {
+        Some(_) => Ok(()),
+        None => {
+            let message = format!("a tensor of shape {shape} has more than {LIMIT_ELEMENTS} elements");
+            Err(Diagnostic::error(Code::ResourceLimit, message))
+        }
+    }
 }
 
 /// Notes the names that a type gives to extents, so that made-up ones keep clear of them.

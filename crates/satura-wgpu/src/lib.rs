@@ -11,6 +11,7 @@
 mod adapter;
 mod cache;
 mod commands;
+mod executor;
 mod gpu;
 mod memory;
 mod pipelines;
@@ -20,6 +21,7 @@ mod timing;
 
 pub use adapter::{AdapterChoice, AdapterError, AdapterInfo, AdapterKind, adapters};
 pub use cache::CacheDir;
+pub use executor::GpuExecutor;
 pub use gpu::{Gpu, test_gpu};
 pub use pipelines::CompileStats;
 pub use runner::{CompiledPlan, PlanOptions};

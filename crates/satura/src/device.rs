@@ -41,8 +41,20 @@ impl FromStr for DeviceKind {
 impl fmt::Display for DeviceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = DEVICE_NAMES.iter().find(|(_, kind)| kind == self).map_or("?", |(name, _)| name);
-        f.write_str(name)
+        f.pad(name)
     }
+}
+
+/// The kinds that this build can open, [`DeviceKind::Auto`] left out.
+pub fn device_kinds() -> Vec<DeviceKind> {
+    let mut kinds = vec![DeviceKind::Reference];
+    if cfg!(feature = "cpu") {
+        kinds.push(DeviceKind::Cpu);
+    }
+    if cfg!(feature = "wgpu") {
+        kinds.push(DeviceKind::Gpu);
+    }
+    kinds
 }
 
 /// An adapter of this machine, for people.
@@ -109,7 +121,7 @@ impl Device {
 
 #[cfg(feature = "cpu")]
 fn open_cpu() -> Result<Device, Error> {
-    Ok(Device::from_executor(DeviceKind::Cpu, Arc::new(satura_cpu::CpuExecutor::default())))
+    Ok(Device::from_executor(DeviceKind::Cpu, Arc::new(satura_cpu::CpuExecutor::new())))
 }
 
 #[cfg(not(feature = "cpu"))]
@@ -137,12 +149,27 @@ fn names_adapter(adapter: Option<&str>) -> bool {
 fn open_gpu(adapter: Option<&str>) -> Result<Device, Error> {
     let gpu = satura_wgpu::Gpu::open(&choice(adapter))
         .map_err(|error| Error::Device { wanted: "gpu".to_owned(), message: error.to_string() })?;
-    Ok(Device::from_executor(DeviceKind::Gpu, Arc::new(satura_wgpu::GpuExecutor::new(gpu))))
+    let executor = satura_wgpu::GpuExecutor::new(gpu);
+    #[cfg(feature = "cpu")]
+    let executor = executor.with_host(Arc::new(satura_cpu::CpuExecutor::default()));
+    Ok(Device::from_executor(DeviceKind::Gpu, Arc::new(executor)))
 }
 
 #[cfg(not(feature = "wgpu"))]
 fn open_gpu(_adapter: Option<&str>) -> Result<Device, Error> {
     Err(absent("wgpu"))
+}
+
+/// What the compiler must know of the adapter that would be opened; `None` without one.
+#[cfg(feature = "wgpu")]
+pub fn adapter_profile(adapter: Option<&str>) -> Option<satura_kernel::DeviceProfile> {
+    satura_wgpu::Gpu::open(&choice(adapter)).ok().map(|gpu| gpu.profile())
+}
+
+/// What the compiler must know of the adapter that would be opened: there is none, in a build without GPUs.
+#[cfg(not(feature = "wgpu"))]
+pub fn adapter_profile(_adapter: Option<&str>) -> Option<satura_kernel::DeviceProfile> {
+    None
 }
 
 /// The error for a back end that was compiled out.

@@ -20,28 +20,34 @@
 //! `satura_tensor::tolerances`.
 
 mod bind;
+mod compile;
 mod device;
 mod error;
 mod flops;
 mod inspect;
 mod model;
+mod plan_json;
 mod random;
 mod session;
 mod verify;
 
 pub use bind::{BindError, InputShapes, Inputs, describe_inputs, order_inputs, solve, unbound};
-pub use device::{AdapterSummary, DEVICE_NAMES, Device, DeviceKind, adapters};
+pub use compile::{Compilation, compile};
+pub use device::{AdapterSummary, DEVICE_NAMES, Device, DeviceKind, adapter_profile, adapters, device_kinds};
 pub use error::Error;
 pub use inspect::{Summary, summarise};
 #[cfg(feature = "onnx")]
 pub use model::read_onnx_tensor;
 pub use model::{LoadOptions, Model, load};
 pub use random::random_inputs;
+pub use satura_wgsl::Target;
 pub use session::{Compiled, Session, ready_for, shapes_of, specialise};
 pub use verify::{Compared, Side, Verdict, verify};
 
 pub use satura_import as import;
 pub use satura_ir as ir;
+pub use satura_kernel as kernel;
+pub use satura_lower as lower;
 pub use satura_opt as opt;
 pub use satura_pass as pass;
 pub use satura_tensor as tensor;

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what several of them do first.
 
 pub(crate) mod bench;
+pub(crate) mod compile;
 pub(crate) mod conformance;
 pub(crate) mod devices;
 pub(crate) mod inspect;

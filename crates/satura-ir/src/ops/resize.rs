@@ -100,7 +100,7 @@ impl OpDef for Resize {
         let mut shape = x.shape().to_vec();
         for axis in axes {
             let taps: Vec<Vec<(usize, f64)>> =
-                (0..sizes[axis]).map(|i| self.taps(axis, shape[axis], sizes[axis], i)).collect();
+                (0..sizes[axis]).map(|i| self.neighbours(axis, shape[axis], sizes[axis], i)).collect();
             let (outer, inner): (usize, usize) =
                 (shape[..axis].iter().product(), shape[axis + 1..].iter().product());
             let mut out = Vec::with_capacity(outer * sizes[axis] * inner);
@@ -195,8 +195,8 @@ impl Resize {
         }
     }
 
-    /// The neighbours of index `i` of the output with their weights.
-    fn taps(&self, axis: usize, input: usize, output: usize, i: usize) -> Vec<(usize, f64)> {
+    /// The neighbours in the input, along `axis`, of index `i` of the output, with their weights. `input` and `output` are the extents.
+    pub fn neighbours(&self, axis: usize, input: usize, output: usize, i: usize) -> Vec<(usize, f64)> {
         let at = self.coordinate(axis, input, output, i);
         let below = at.floor();
         let t = at - below;
@@ -228,8 +228,9 @@ impl Resize {
         let (to, from) = (contiguous_strides(sizes), x.strides());
         let sources: Vec<Vec<usize>> = (0..sizes.len())
             .map(|a| {
-                let source =
-                    |i| if axes.contains(&a) { self.taps(a, x.shape()[a], sizes[a], i)[0].0 } else { i };
+                let source = |i| {
+                    if axes.contains(&a) { self.neighbours(a, x.shape()[a], sizes[a], i)[0].0 } else { i }
+                };
                 (0..sizes[a]).map(|i| source(i) * from[a]).collect()
             })
             .collect();

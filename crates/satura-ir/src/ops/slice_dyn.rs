@@ -44,8 +44,10 @@ impl SliceDyn {
             if steps[i] == 0 {
                 return Err(OpError::attribute(format!("the step at axis {axis} is 0")));
             }
-            (slice.starts[axis], slice.sizes[axis]) = clamped(&starts[i], &ends[i], steps[i], &from[axis]);
-            slice.steps[axis] = steps[i];
+            // Beyond every extent, all steps take one element; nearer ones keep the arithmetic below from saturating.
+            let step = steps[i].clamp(-LIMIT_ELEMENTS, LIMIT_ELEMENTS);
+            (slice.starts[axis], slice.sizes[axis]) = clamped(&starts[i], &ends[i], step, &from[axis]);
+            slice.steps[axis] = step;
         }
         Ok(slice)
     }

@@ -107,7 +107,8 @@ impl<'a> Run<'a> {
             .map_err(|error| InterpretError::Encode(buffer.name.clone(), error))?;
         // The tensor's own bytes have to fit; of the padding, as much as the buffer has.
         let length = bytes.len().min(place.bytes);
-        if length < buffer.storage.byte_len(tensor.elements()) {
+        // Dtypes that stay on the host are raw bytes, which may be fewer than a word an element.
+        if length < buffer.storage.byte_len(tensor.elements()).min(bytes.len()) {
             return Err(wrong(format!("buffer `{}` is too short for its tensor", buffer.name)));
         }
         self.stores[place.store][place.start..place.start + length].copy_from_slice(&bytes[..length]);

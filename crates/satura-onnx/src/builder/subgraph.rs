@@ -6,7 +6,7 @@ use crate::order;
 use crate::proto::{AttributeProto, GraphProto, NodeProto};
 use satura_import::{AttrValue, Attributes, Code, Diagnostic, escape};
 use satura_ir::{Graph, ValueId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The regions of a node, by the name of their attribute.
 pub(super) type Regions<'m> = Vec<(&'m str, Graph)>;
@@ -21,12 +21,9 @@ impl<'m> Builder<'m> {
         node: &'m NodeProto,
     ) -> Result<(Option<Vec<ValueId>>, Regions<'m>), Stop> {
         let subgraphs: Vec<(&'m str, &'m GraphProto)> = order::subgraphs(node).collect();
-        let mut names: Vec<&'m str> = Vec::new();
-        for (_, subgraph) in &subgraphs {
-            let new: Vec<&str> =
-                order::free_names(subgraph).into_iter().filter(|name| !names.contains(name)).collect();
-            names.extend(new);
-        }
+        let mut seen = HashSet::new();
+        let free = subgraphs.iter().flat_map(|(_, subgraph)| order::free_names(subgraph));
+        let names: Vec<&'m str> = free.filter(|name| seen.insert(*name)).collect();
         let mut captured: Vec<(&'m str, ValueId)> = Vec::new();
         let mut slots: HashMap<&'m str, Slot> = HashMap::new();
         for name in names {
@@ -129,10 +126,9 @@ impl<'m> Builder<'m> {
         if given.len() > 1 {
             return fail("the attribute has two values".to_owned());
         }
-        // Writers before version 2 of the format left the type out. An empty list leaves nothing but the type, and writers that skip zeros
-        // leave out a scalar 0.
+        // An empty list leaves nothing but the type, and writers that skip zeros leave out a scalar 0.
         let kind = match (attribute.r#type, given.first()) {
-            (0, Some(kind)) => *kind,
+            (0, Some(_)) => return fail("the attribute does not say of which type it is".to_owned()),
             (0, None) => return fail("the attribute has no value".to_owned()),
             (declared, Some(kind)) if declared != *kind => {
                 return fail(format!(

@@ -74,8 +74,8 @@ pub(super) fn pow(cx: &mut NodeCx<'_>) -> Converted {
 pub(super) fn modulo(cx: &mut NodeCx<'_>) -> Converted {
     let ([a, b], []) = cx.args()?;
     let fmod = cx.attrs.flag("fmod")?.unwrap_or(false);
-    if !fmod && cx.dtype(a)?.is_float() {
-        return Err(bad_attribute("fmod", "fmod must be 1 for floating point inputs"));
+    if !fmod && cx.version < 28 && cx.dtype(a)?.is_float() {
+        return Err(bad_attribute("fmod", "fmod must be 1 for floating point inputs before operator set 28"));
     }
     let kind = if fmod { ops::RemKind::Trunc } else { ops::RemKind::Floor };
     cx.emit(ops::Rem { kind }, &[a, b])

@@ -246,10 +246,13 @@ pub(super) fn depth_to_space(cx: &mut NodeCx<'_>) -> Converted {
     cx.emit(ops::Reshape { shape: Shape(vec![n, channels, h * b.clone(), w * b]) }, &[moved])
 }
 
-/// `[N, C, H*b, W*b] -> [N, b*b*C, H, W]`.
+/// `[N, C, H*b, W*b] -> [N, b*b*C, H, W]`; from operator set 28 on the blocks may come after the channels instead.
 pub(super) fn space_to_depth(cx: &mut NodeCx<'_>) -> Converted {
     let ([x], []) = cx.args()?;
     let b = block_size(cx)?;
+    let modes = [("DCR", false), ("CRD", true)];
+    let channels_first = if cx.version < 28 { None } else { cx.attrs.choice("mode", &modes)? };
+    let perm = if channels_first.unwrap_or(false) { vec![0, 1, 3, 5, 2, 4] } else { vec![0, 3, 5, 1, 2, 4] };
     let [n, c, h, w] = image(cx, x)?;
     let quotient = |d: &Dim| {
         d.exact_quotient(&b).ok_or_else(|| unsupported(format!("extent {d} is no multiple of {b}")))
@@ -257,6 +260,6 @@ pub(super) fn space_to_depth(cx: &mut NodeCx<'_>) -> Converted {
     let (rows, columns) = (quotient(&h)?, quotient(&w)?);
     let inner = vec![n.clone(), c.clone(), rows.clone(), b.clone(), columns.clone(), b.clone()];
     let split = cx.one(ops::Reshape { shape: Shape(inner) }, &[x])?;
-    let moved = cx.one(ops::Transpose { perm: vec![0, 3, 5, 1, 2, 4] }, &[split])?;
+    let moved = cx.one(ops::Transpose { perm }, &[split])?;
     cx.emit(ops::Reshape { shape: Shape(vec![n, c * b.clone() * b, rows, columns]) }, &[moved])
 }

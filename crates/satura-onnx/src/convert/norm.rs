@@ -38,12 +38,35 @@ pub(super) fn layer_norm(cx: &mut NodeCx<'_>) -> Converted {
     let axis = cx.attrs.int("axis")?.unwrap_or(-1);
     // The precision of the statistics: they are computed in at least this one.
     cx.attrs.ignore("stash_type");
-    cx.only_outputs(1, "layer normalisation with its statistics as outputs")?;
     let bias = match bias {
         Some(bias) => bias,
         None => zeros_like(cx, scale)?,
     };
-    cx.emit(ops::LayerNorm { axis, epsilon }, &[x, scale, bias])
+    let mut outputs = cx.emit(ops::LayerNorm { axis, epsilon }, &[x, scale, bias])?;
+    if cx.outputs.iter().skip(1).any(|name| !name.is_empty()) {
+        outputs.extend(statistics(cx, x, axis, epsilon)?);
+    }
+    Ok(outputs)
+}
+
+/// The mean and `1 / sqrt(variance + epsilon)` over the axes from `axis` on.
+fn statistics(cx: &mut NodeCx<'_>, x: ValueId, axis: i64, epsilon: Real) -> Result<[ValueId; 2], Diagnostic> {
+    let axes = Some(axes_from(cx, x, axis)?);
+    let mean = cx.one(ops::Mean { axes: axes.clone(), keep: true }, &[x])?;
+    let centred = cx.one(ops::Sub {}, &[x, mean])?;
+    let square = cx.one(ops::Mul {}, &[centred, centred])?;
+    let variance = cx.one(ops::Mean { axes, keep: true }, &[square])?;
+    let (epsilon, one) = (cx.scalar_like(x, epsilon.get())?, cx.scalar_like(x, 1.0)?);
+    let shifted = cx.one(ops::Add {}, &[variance, epsilon])?;
+    let root = cx.one(ops::Sqrt {}, &[shifted])?;
+    Ok([mean, cx.one(ops::Div {}, &[one, root])?])
+}
+
+/// The axes from `axis` on.
+fn axes_from(cx: &NodeCx<'_>, x: ValueId, axis: i64) -> Result<Vec<i64>, Diagnostic> {
+    let rank = cx.need_rank(x, "the axes to normalise over")?;
+    let first = ops::axis_index(axis, rank)?;
+    Ok((first..rank).filter_map(|a| i64::try_from(a).ok()).collect())
 }
 
 /// Zeros of the dtype and shape of a value whose shape is constant.
@@ -80,9 +103,7 @@ pub(super) fn rms_norm(cx: &mut NodeCx<'_>) -> Converted {
     let epsilon = epsilon(cx)?;
     let axis = cx.attrs.int("axis")?.unwrap_or(-1);
     cx.attrs.ignore("stash_type");
-    let rank = cx.need_rank(x, "the axes to normalise over")?;
-    let first = ops::axis_index(axis, rank)?;
-    let axes = (first..rank).filter_map(|a| i64::try_from(a).ok()).collect();
+    let axes = axes_from(cx, x, axis)?;
     let square = cx.one(ops::Mul {}, &[x, x])?;
     let mean = cx.one(ops::Mean { axes: Some(axes), keep: true }, &[square])?;
     let epsilon = cx.scalar_like(x, epsilon.get())?;

@@ -3,5 +3,6 @@
 
 mod common;
 mod devices;
+mod executor;
 mod operations;
 mod plans;

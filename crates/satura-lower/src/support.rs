@@ -1,0 +1,14 @@
+//! What a device cannot run.
+
+use satura_ir::{Graph, NodeId, PrimOp};
+
+/// Why a node's op cannot run on any device; `None` if it can.
+pub(crate) fn device_op(graph: &Graph, id: NodeId) -> Option<String> {
+    let node = graph.node(id);
+    match node.op.prim() {
+        None => Some("it is a composite that was not decomposed".to_owned()),
+        Some(PrimOp::If(_)) => Some("its condition is known only when the model runs".to_owned()),
+        Some(PrimOp::ShapeOf(_)) => Some("it gives a shape, which is arithmetic of the host".to_owned()),
+        Some(_) => None,
+    }
+}
