@@ -47,7 +47,7 @@ pub(crate) struct SizeArgs {
     /// The value of a symbol
     #[arg(long = "dim", value_name = "NAME=N")]
     pub(crate) dims: Vec<String>,
-    /// The sizes of an input, separated by commas
+    /// The sizes of an input, separated by commas; none for a scalar
     #[arg(long = "shape", value_name = "NAME=N,N,..")]
     pub(crate) shapes: Vec<String>,
 }

@@ -20,12 +20,9 @@ pub(crate) struct Sizes {
 /// Splits `NAME=VALUE`. A name may have `=` in it: the longest one that `known` accepts counts, else the part before the first `=`.
 fn split<'a>(text: &'a str, flag: &str, known: impl Fn(&str) -> bool) -> Result<(&'a str, &'a str), Failure> {
     let usage = || Failure::new("usage", format!("--{flag} {text}: expected NAME=VALUE"));
-    let first = text
-        .split_once('=')
-        .filter(|(name, value)| !name.is_empty() && !value.is_empty())
-        .ok_or_else(usage)?;
-    let ends = text.match_indices('=').rev().map(|(at, _)| (&text[..at], &text[at + 1..]));
-    Ok(ends.filter(|(name, _)| known(name)).find(|(_, value)| !value.is_empty()).unwrap_or(first))
+    let first = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(usage)?;
+    let mut ends = text.match_indices('=').rev().map(|(at, _)| (&text[..at], &text[at + 1..]));
+    Ok(ends.find(|(name, _)| known(name)).unwrap_or(first))
 }
 
 /// Reads a `.npy` file.
@@ -59,7 +56,9 @@ impl Sizes {
         }
         for text in &args.shapes {
             let (name, sizes) = split(text, "shape", is_input)?;
-            let sizes: Option<Vec<usize>> = sizes.split(',').map(|size| size.trim().parse().ok()).collect();
+            // A scalar has no sizes.
+            let parts = sizes.split(',').filter(|_| !sizes.is_empty());
+            let sizes: Option<Vec<usize>> = parts.map(|size| size.trim().parse().ok()).collect();
             let sizes = sizes.ok_or_else(|| {
                 Failure::new(
                     "usage",

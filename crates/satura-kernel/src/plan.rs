@@ -1,6 +1,6 @@
 //! A whole graph as kernels, buffers and dispatches.
 
-use crate::{Kernel, Storage};
+use crate::{Kernel, Schedule, Storage};
 use satura_ir::Graph;
 use satura_tensor::{DType, Tensor};
 
@@ -65,6 +65,8 @@ pub struct Dispatch {
     pub params: Vec<u32>,
     /// The ops it computes, for people.
     pub label: String,
+    /// The schedule that the kernel was built by, for people; `None` for one written by hand.
+    pub schedule: Option<Schedule>,
 }
 
 /// Something that runs on the host.

@@ -1,6 +1,8 @@
 //! Schedules: the choices that change a kernel's speed but not its results (beyond the order of a sum). Plain data, so that a tuner can search, a cache can keep and a test
 //! can enumerate them.
 
+use std::fmt;
+
 /// How a contraction (matrix product or convolution) is tiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContractionSchedule {
@@ -76,4 +78,44 @@ pub enum Schedule {
     Row(RowSchedule),
     /// A contraction.
     Contraction(ContractionSchedule),
+}
+
+impl fmt::Display for ContractionSchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ContractionSchedule::Naive { workgroup } => write!(f, "naive, workgroup {workgroup}"),
+            ContractionSchedule::Register { rows, vectors, workgroup } => {
+                write!(f, "register {rows} x {vectors} vectors, workgroup {workgroup}")
+            }
+            ContractionSchedule::Subgroup { rows, subgroups } => {
+                write!(f, "subgroup {rows} rows, {subgroups} in a workgroup")
+            }
+            ContractionSchedule::Shared { rows, columns, inner, thread_rows, thread_columns } => {
+                write!(f, "shared {rows} x {columns} x {inner}, {thread_rows} x {thread_columns} each")
+            }
+        }
+    }
+}
+
+impl fmt::Display for RowSchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RowSchedule::Serial { workgroup } => write!(f, "serial, workgroup {workgroup}"),
+            RowSchedule::Subgroup { subgroups } => write!(f, "subgroup, {subgroups} in a workgroup"),
+            RowSchedule::Shared { workgroup } => write!(f, "shared, workgroup {workgroup}"),
+        }
+    }
+}
+
+/// One line for people and for snapshots: `elementwise 4 x 1, workgroup 64`.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Elementwise { vector, per_invocation, workgroup } => {
+                write!(f, "elementwise {vector} x {per_invocation}, workgroup {workgroup}")
+            }
+            Schedule::Row(rows) => write!(f, "rows {rows}"),
+            Schedule::Contraction(contraction) => write!(f, "contraction {contraction}"),
+        }
+    }
 }

@@ -277,7 +277,13 @@ fn plan(arenas: [u32; 2]) -> Plan {
     let dispatch = |from, to| {
         let binding = |id| Binding { buffer: PlanBufferId(id), offset: 0, bytes: 16 };
         let bindings = vec![binding(from), binding(to)];
-        Step::Dispatch(Dispatch { kernel: 0, bindings, params: Vec::new(), label: "add".to_owned() })
+        Step::Dispatch(Dispatch {
+            kernel: 0,
+            bindings,
+            params: Vec::new(),
+            label: "add".to_owned(),
+            schedule: None,
+        })
     };
     let mut graph = Graph::new("host");
     let x = graph.add_input("x", Type::of(DType::F32, &[4]));

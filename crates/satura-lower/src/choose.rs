@@ -63,11 +63,13 @@ fn nest(target: &Target<'_>, root: ValueId, core: ValueId) -> Schedule {
             .is_some_and(|(_, node)| matches!(node.op.prim(), Some(PrimOp::MaxPool(_) | PrimOp::AvgPool(_))));
         return elementwise(target, root, vectors);
     };
-    if let Some(forced) = target.options.contraction {
-        return Schedule::Contraction(forced);
-    }
     let packed = target.storage(root).per_word() > 1;
-    let length = c.depth * c.taps.iter().product::<usize>();
+    if let Some(forced) = target.options.contraction {
+        let fits = fits(forced, &c, packed);
+        return if fits { Schedule::Contraction(forced) } else { elementwise(target, root, false) };
+    }
+    let taps: usize = c.taps.iter().product();
+    let length = c.depth * taps;
     if packed && c.columns % 4 != 0 {
         return elementwise(target, root, false);
     }
@@ -79,8 +81,10 @@ fn nest(target: &Target<'_>, root: ValueId, core: ValueId) -> Schedule {
         }
         _ if c.columns < 4 || c.rows < 4 => elementwise(target, root, true),
         (DeviceClass::Cpu, Some(size)) => {
-            let most = 2 * size;
-            let mut rows = most;
+            // Rows written out times taps written out, bounded: drivers compile what is written out, once for each kernel.
+            let written_out = if c.taps.is_empty() || taps == 1 { 4 } else { taps.min(9) as u32 };
+            let most = (4 * size).min(32);
+            let mut rows = if most * written_out > 300 { most / 2 } else { most };
             // Fewer rows where a tile would be mostly empty, or where too few tasks keep the cores busy.
             while rows > 4 && (c.rows as u32).div_ceil(rows) * rows >= c.rows as u32 + rows / 2 {
                 rows /= 2;
@@ -90,7 +94,7 @@ fn nest(target: &Target<'_>, root: ValueId, core: ValueId) -> Schedule {
         (DeviceClass::Cpu, None) => {
             Schedule::Contraction(ContractionSchedule::Register { rows: 8, vectors: 1, workgroup: WORKGROUP })
         }
-        (DeviceClass::Gpu, _) if c.rows >= 16 && c.columns >= 16 && length >= 16 => {
+        (DeviceClass::Gpu, _) if !packed && c.rows >= 16 && c.columns >= 16 && length >= 16 => {
             let large = outputs >= 64 * 64 * 64 && c.rows >= 64 && c.columns >= 64;
             let side = if large { 64 } else { 32 };
             let thread = side / 16;
@@ -105,5 +109,16 @@ fn nest(target: &Target<'_>, root: ValueId, core: ValueId) -> Schedule {
         (DeviceClass::Gpu, _) => {
             Schedule::Contraction(ContractionSchedule::Register { rows: 4, vectors: 1, workgroup: WORKGROUP })
         }
+    }
+}
+
+/// Whether a tiling can compute a contraction: lanes take four columns at a time, and only whole vectors can be stored where several elements share a word.
+fn fits(tiling: ContractionSchedule, c: &Contraction, packed: bool) -> bool {
+    match tiling {
+        ContractionSchedule::Naive { .. } => true,
+        ContractionSchedule::Register { .. } | ContractionSchedule::Subgroup { .. } => {
+            c.columns >= 4 && (!packed || c.columns % 4 == 0)
+        }
+        ContractionSchedule::Shared { .. } => !packed,
     }
 }

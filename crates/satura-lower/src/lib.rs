@@ -7,13 +7,16 @@
 //! step with its reason, never silently.
 
 mod choose;
+mod describe;
 mod emit;
 mod error;
 mod kernels;
 mod memory;
 mod plan;
 mod regions;
+mod rewrite;
 mod support;
 
+pub use describe::describe;
 pub use error::LowerError;
 pub use plan::{LowerOptions, lower};

@@ -1,7 +1,7 @@
 //! Putting the plan together.
 
 use crate::error::{LowerError, node_name};
-use crate::kernels::{Target, build};
+use crate::kernels::{Built, Target, build};
 use crate::memory::plan_memory;
 use crate::regions::{Unit, fuse, host_reason};
 use satura_ir::{Def, Graph, NodeId, ValueId};
@@ -23,6 +23,7 @@ pub struct LowerOptions {
 
 /// Lowers a graph of primitives whose shapes are all constant. Composites that were not decomposed run on the host.
 pub fn lower(graph: &Graph, profile: &DeviceProfile, options: &LowerOptions) -> Result<Plan, LowerError> {
+    let graph = &crate::rewrite::prepare(graph)?;
     let order = graph.order().map_err(|_| LowerError::internal("the graph has a cycle"))?;
     for value in graph.inputs().iter().chain(order.iter().flat_map(|id| &graph.node(*id).outputs)) {
         if graph.ty(*value).sizes().is_none() {
@@ -60,7 +61,7 @@ pub fn lower(graph: &Graph, profile: &DeviceProfile, options: &LowerOptions) -> 
                     continue;
                 }
                 let built = build(&target, region)?;
-                lowering.dispatch(region.root, built.kernel, &built.bound)?;
+                lowering.dispatch(region.root, built)?;
             }
         }
     }
@@ -121,9 +122,10 @@ impl Lowering<'_> {
         Ok(id)
     }
 
-    fn dispatch(&mut self, root: ValueId, mut kernel: Kernel, bound: &[ValueId]) -> Result<(), LowerError> {
+    fn dispatch(&mut self, root: ValueId, built: Built) -> Result<(), LowerError> {
+        let Built { mut kernel, bound, schedule } = built;
         let mut bindings = Vec::with_capacity(bound.len());
-        for value in bound {
+        for value in &bound {
             let buffer = self.buffer(*value)?;
             let bytes = self.plan.buffer(buffer).bytes;
             if bytes > self.profile.max_binding_bytes {
@@ -148,7 +150,13 @@ impl Lowering<'_> {
         if index == next {
             self.plan.kernels.push(kernel);
         }
-        self.plan.steps.push(Step::Dispatch(Dispatch { kernel: index, bindings, params: Vec::new(), label }));
+        self.plan.steps.push(Step::Dispatch(Dispatch {
+            kernel: index,
+            bindings,
+            params: Vec::new(),
+            label,
+            schedule: Some(schedule),
+        }));
         Ok(())
     }
 

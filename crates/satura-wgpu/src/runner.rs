@@ -42,7 +42,7 @@ pub struct CompiledPlan {
     inputs: Vec<Option<PlanBufferId>>,
     outputs: Vec<PlanBufferId>,
     values: Vec<Meta>,
-    /// For each buffer whose tensor the host knows without a run (weights), the tensor.
+    /// For each buffer whose tensor the host knows without a run (weights, tensors without elements), the tensor.
     known: Vec<Option<Tensor>>,
     readback: Readback,
     stats: CompileStats,
@@ -145,6 +145,10 @@ impl CompiledPlan {
         let wanted: BTreeSet<PlanBufferId> = host_reads.flatten().chain(&plan.outputs).copied().collect();
         let known = (0..).zip(&plan.buffers).map(|(id, buffer)| match &buffer.kind {
             BufferKind::Weight(tensor) if wanted.contains(&PlanBufferId(id)) => Some(tensor.clone()),
+            // No step computes a tensor without elements: there is nothing to compute.
+            _ if buffer.shape.contains(&0) => {
+                Tensor::from_bytes(buffer.dtype, &buffer.shape, Vec::new().into()).ok()
+            }
             _ => None,
         });
         let known = known.collect();

@@ -2,10 +2,12 @@
 
 mod infer;
 mod legalize;
+mod lower;
 mod pass;
 mod roundtrip;
 mod run;
 mod verify;
+mod wgsl;
 
 use crate::{Config, Skips, TestFile};
 
@@ -38,6 +40,12 @@ pub fn commands() -> &'static [Command] {
             run: legalize::run,
         },
         Command { name: "pass", summary: "The graphs after passes, and the same numbers.", run: pass::run },
+        Command {
+            name: "lower",
+            summary: "Kernels, buffers and steps on the host for a device profile.",
+            run: lower::run,
+        },
+        Command { name: "wgsl", summary: "The kernels' text for a device profile, checked.", run: wgsl::run },
         Command { name: "run", summary: "Results on every evaluator and device.", run: run::run },
     ]
 }

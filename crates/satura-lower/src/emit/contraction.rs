@@ -1,10 +1,14 @@
 //! Contractions: matrix products and convolutions seen alike, as sums of products over a depth axis and taps.
 
 use super::Emitter;
+use super::window::UNROLLED_TAPS;
 use crate::LowerError;
 use satura_ir::ops::Conv;
 use satura_ir::{Graph, PrimOp, ValueId};
 use satura_kernel::{Index, Reg};
+
+/// Taps of a depthwise window that are written out.
+const DEPTHWISE_TAPS: usize = 49;
 
 /// `out[batch, m, n] = sum over depth and taps of left[.., m, ..] * right[.., n, ..]`.
 ///
@@ -140,8 +144,10 @@ impl Emitter<'_> {
         let zero = self.zero(dtype)?;
         let zero = self.b.widen(zero, width);
         let var = self.accumulator(zero);
+        // With a depth of one, as in depthwise convolution, the taps are all there is: larger windows are written out.
+        let limit = if contraction.depth == 1 { DEPTHWISE_TAPS } else { UNROLLED_TAPS };
         self.each(contraction.depth, false, &mut |em, depth| {
-            em.each_tap(&contraction.taps, &mut |em, tap| {
+            em.each_tap_within(&contraction.taps, limit, &mut |em, tap| {
                 let left = contraction.left(em, coords, depth, tap)?;
                 let right = contraction.right(em, coords, depth, tap)?;
                 let old = em.b.get(var);

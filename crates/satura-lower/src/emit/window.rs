@@ -7,7 +7,7 @@ use satura_ir::ops::{AvgPool, ConvTranspose, MaxPool, ReduceKind};
 use satura_kernel::{BinaryOp, Index, Reg, Scalar};
 
 /// Windows of more taps are loops, smaller ones are written out.
-const UNROLLED_TAPS: usize = 9;
+pub(super) const UNROLLED_TAPS: usize = 9;
 
 impl Emitter<'_> {
     /// Runs `f` for each tap of a window, as one index per spatial axis.
@@ -16,8 +16,18 @@ impl Emitter<'_> {
         kernel: &[usize],
         f: &mut dyn FnMut(&mut Self, &[Index]) -> Result<(), LowerError>,
     ) -> Result<(), LowerError> {
+        self.each_tap_within(kernel, UNROLLED_TAPS, f)
+    }
+
+    /// [`each_tap`](Self::each_tap), written out up to `limit` taps. Neighbouring lanes and taps that load the same element then share the load.
+    pub(super) fn each_tap_within(
+        &mut self,
+        kernel: &[usize],
+        limit: usize,
+        f: &mut dyn FnMut(&mut Self, &[Index]) -> Result<(), LowerError>,
+    ) -> Result<(), LowerError> {
         let total: usize = kernel.iter().product();
-        self.each(total, total <= UNROLLED_TAPS, &mut |em, i| f(em, &super::movement::unflatten(i, kernel)))
+        self.each(total, total <= limit, &mut |em, i| f(em, &super::movement::unflatten(i, kernel)))
     }
 
     /// An element of `x` at indices that may lie outside it, where the result is `fill`. Loads are clamped into the tensor instead of skipped.

@@ -20,10 +20,11 @@ pub(crate) struct Target<'a> {
     pub(crate) options: &'a LowerOptions,
 }
 
-/// A kernel, and the values bound to it in order.
+/// A kernel, the values bound to it in order, and the schedule it was built by.
 pub(crate) struct Built {
     pub(crate) kernel: Kernel,
     pub(crate) bound: Vec<ValueId>,
+    pub(crate) schedule: Schedule,
 }
 
 /// Builds the kernel of a region.
@@ -42,7 +43,7 @@ pub(crate) fn build(target: &Target<'_>, region: &Region) -> Result<Built, Lower
             return Err(LowerError::internal(&format!("schedule {schedule:?} does not fit {core:?}")));
         }
     };
-    Ok(Built { kernel, bound })
+    Ok(Built { kernel, bound, schedule })
 }
 
 impl Target<'_> {

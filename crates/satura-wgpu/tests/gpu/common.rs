@@ -77,7 +77,13 @@ impl Plans {
         let bind = |id: &PlanBufferId| Binding { buffer: *id, offset: 0, bytes: self.plan.buffer(*id).bytes };
         let bindings = buffers.iter().map(bind).collect();
         let label = format!("{} {}", self.plan.kernels[kernel].name, self.plan.steps.len());
-        self.plan.steps.push(Step::Dispatch(Dispatch { kernel, bindings, params: params.to_vec(), label }));
+        self.plan.steps.push(Step::Dispatch(Dispatch {
+            kernel,
+            bindings,
+            params: params.to_vec(),
+            label,
+            schedule: None,
+        }));
     }
 }
 

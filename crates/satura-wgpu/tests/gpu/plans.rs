@@ -255,6 +255,7 @@ fn parts_of_buffers_are_bound() {
             bindings,
             params: Vec::new(),
             label: label.clone(),
+            schedule: None,
         }));
     }
     let y = run(&gpu, &p.plan, &[floats(2 * half)]);
