@@ -2,7 +2,7 @@
 //! must be cut.
 
 use satura_ir::{evaluate, print_graph};
-use satura_kernel::{DeviceProfile, interpret_plan};
+use satura_kernel::{DeviceProfile, Step, interpret_plan};
 use satura_lower::{LowerOptions, describe, lower};
 use satura_tensor::{Bindings, tolerances};
 use satura_testing::{GraphConfig, Rng, Values, check_close, random_graph, random_inputs};
@@ -17,6 +17,18 @@ fn check(seed: u64, config: GraphConfig, profile: &DeviceProfile) -> Result<(), 
     let of = |error: String| format!("{error}\n{}", print_graph(&prepared));
     let plan = lower(&prepared, profile, &LowerOptions::default()).map_err(|error| of(error.to_string()))?;
     let with_plan = |error: String| of(format!("{error}\n{}", describe(&plan)));
+    for kernel in &plan.kernels {
+        if kernel.buffers.len() > profile.max_bindings as usize {
+            return Err(with_plan(format!("kernel {} binds {} buffers", kernel.name, kernel.buffers.len())));
+        }
+    }
+    let bindings = plan.steps.iter().filter_map(|step| match step {
+        Step::Dispatch(dispatch) => Some(&dispatch.bindings),
+        Step::Host(_) => None,
+    });
+    if let Some(binding) = bindings.flatten().find(|b| b.bytes > profile.max_binding_bytes) {
+        return Err(with_plan(format!("{binding:?} is beyond the limit")));
+    }
     let actual = interpret_plan(&plan, &inputs).map_err(|error| with_plan(error.to_string()))?;
     actual.iter().zip(&expected).enumerate().try_for_each(|(i, (a, e))| {
         check_close(a, e, tolerances::ROUNDING).map_err(|error| with_plan(format!("result {i}: {error}")))
@@ -55,4 +67,11 @@ fn larger_extents() {
 fn few_bindings() {
     let tight = DeviceProfile { max_bindings: 3, ..DeviceProfile::web() };
     check_all(2000..2200, GraphConfig { steps: 40, ..GraphConfig::default() }, &[("three bindings", tight)]);
+}
+
+#[test]
+fn small_bindings() {
+    let tight = |profile| DeviceProfile { max_binding_bytes: 1024, ..profile };
+    let profiles = [("web", tight(DeviceProfile::web())), ("lavapipe8", tight(DeviceProfile::lavapipe8()))];
+    check_all(3000..3300, GraphConfig { steps: 24, extent: 11, contractions: true }, &profiles);
 }

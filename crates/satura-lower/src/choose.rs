@@ -1,7 +1,7 @@
 //! Which schedule a kernel gets on a device.
 
 use crate::emit::Contraction;
-use crate::kernels::Target;
+use crate::kernels::{Target, sweeps};
 use crate::regions::{Core, Region, Rows};
 use satura_ir::{PrimOp, ValueId};
 use satura_kernel::{ContractionSchedule, DeviceClass, RowSchedule, Schedule};
@@ -57,6 +57,9 @@ fn rows_schedule(target: &Target<'_>, root: ValueId, rows: &Rows) -> Schedule {
 
 fn nest(target: &Target<'_>, root: ValueId, core: ValueId) -> Schedule {
     let Some(c) = Contraction::of(target.graph, core) else {
+        if sweeps(target, root, core) {
+            return Schedule::Row(RowSchedule::Serial { workgroup: WORKGROUP });
+        }
         let vectors = target
             .graph
             .producer(core)

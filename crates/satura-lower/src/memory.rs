@@ -4,6 +4,7 @@
 //! no value that lives at the same time. Which arena a value lies in is decided first: a step never writes into an arena that it reads.
 
 use satura_kernel::{BufferKind, Plan, PlanBufferId, Step};
+use std::collections::BTreeSet;
 
 /// Assigns arenas and offsets to all temporaries.
 pub(crate) fn plan_memory(plan: &mut Plan, alignment: u64, arena_limit: u64) {
@@ -40,23 +41,32 @@ pub(crate) fn plan_memory(plan: &mut Plan, alignment: u64, arena_limit: u64) {
         reads[step].iter().chain(&writes[step]).for_each(|b| touch(*b, step));
     }
     let temporary = |plan: &Plan, b: PlanBufferId| plan.buffer(b).kind == BufferKind::Temporary;
-    // In order of production: the first arena that holds none of the values its step reads.
+    // What one step reads and writes lies apart. A value written in parts meets more than the reads of its first step.
+    let mut apart: Vec<BTreeSet<PlanBufferId>> = vec![BTreeSet::new(); plan.buffers.len()];
     for step in 0..steps {
-        for written in &writes[step] {
-            if !temporary(plan, *written) || plan.buffer(*written).arena.is_some() {
-                continue;
+        for written in writes[step].iter().filter(|b| temporary(plan, **b)) {
+            for read in reads[step].iter().filter(|b| temporary(plan, **b)) {
+                apart[written.0 as usize].insert(*read);
+                apart[read.0 as usize].insert(*written);
             }
-            let taken: Vec<u32> = reads[step].iter().filter_map(|b| plan.buffer(*b).arena).collect();
-            // Readers that also read a value being written elsewhere are served when their own output is placed.
-            let arena = (0..).find(|a| !taken.contains(a)).unwrap_or(0);
-            plan.buffers[written.0 as usize].arena = Some(arena);
         }
+    }
+    // In order of production: the first arena that holds none of these.
+    for written in writes.iter().flatten() {
+        if !temporary(plan, *written) || plan.buffer(*written).arena.is_some() {
+            continue;
+        }
+        let taken: BTreeSet<u32> =
+            apart[written.0 as usize].iter().filter_map(|b| plan.buffer(*b).arena).collect();
+        let arena = (0..).find(|a| !taken.contains(a)).unwrap_or(0);
+        plan.buffers[written.0 as usize].arena = Some(arena);
     }
     let count = plan.buffers.iter().filter_map(|b| b.arena).max().map_or(0, |a| a + 1);
     let mut arenas: Vec<u64> = Vec::new();
+    // Ids change where a group needs several arenas.
+    let groups: Vec<Option<u32>> = plan.buffers.iter().map(|b| b.arena).collect();
     for arena in 0..count {
-        let mut members: Vec<usize> =
-            (0..plan.buffers.len()).filter(|b| plan.buffers[*b].arena == Some(arena)).collect();
+        let mut members: Vec<usize> = (0..groups.len()).filter(|b| groups[*b] == Some(arena)).collect();
         members.sort_by_key(|b| (std::cmp::Reverse(plan.buffers[*b].bytes), *b));
         // A value that no longer fits under the limit starts a further arena.
         let mut open: Vec<(u32, Vec<usize>, u64)> = vec![(arenas.len() as u32, Vec::new(), 0)];

@@ -4,6 +4,7 @@ use crate::error::{LowerError, node_name};
 use crate::kernels::{Built, Target, build};
 use crate::memory::plan_memory;
 use crate::regions::{Unit, fuse, host_reason};
+use crate::split::split;
 use satura_ir::{Def, Graph, NodeId, ValueId};
 use satura_kernel::{
     Binding, BufferKind, ContractionSchedule, DeviceProfile, Dispatch, HostStep, Kernel, Plan, PlanBuffer,
@@ -40,20 +41,42 @@ pub fn lower(graph: &Graph, profile: &DeviceProfile, options: &LowerOptions) -> 
             graph.ty(value)
         )));
     }
+    let parts = split(graph, &order, profile)?;
+    let (graph, order) = match &parts {
+        None => (graph, order),
+        Some(parts) => {
+            let order = parts.graph.order().map_err(|_| LowerError::internal("parts wait for each other"))?;
+            (&parts.graph, order)
+        }
+    };
+    let relation = |id: NodeId| parts.as_ref().is_some_and(|parts| parts.relations.contains(&id));
+    let view = |value: ValueId| parts.as_ref().and_then(|parts| parts.views.get(&value)).copied();
     let storages = |value: ValueId| graph.ty(value).dtype().and_then(|dtype| storage_for(dtype, profile));
     let hosts: BTreeMap<NodeId, String> = order
         .iter()
+        .filter(|id| !relation(**id))
         .filter_map(|id| host_reason(graph, *id, &|v| storages(v).is_some()).map(|reason| (*id, reason)))
         .collect();
-    let fusion = fuse(graph, &order, &|id| hosts.contains_key(&id), profile.max_bindings as usize);
+    let fusion =
+        fuse(graph, &order, &|id| hosts.contains_key(&id) || relation(id), profile.max_bindings as usize);
     let in_memory = |value: ValueId| fusion.in_memory[value.0 as usize];
-    let target = Target { graph, in_memory: &in_memory, storages: &storages, profile, options };
+    let place = |value: ValueId| view(value).map(|(_, at)| Place::of(at, storages(value), profile));
+    let skews = |value: ValueId| place(value).map_or(0, |place| place.skew);
+    let target =
+        Target { graph, in_memory: &in_memory, storages: &storages, skews: &skews, profile, options };
 
-    let mut lowering =
-        Lowering { graph, profile, plan: Plan::default(), buffers: HashMap::new(), kernels: HashMap::new() };
+    let mut lowering = Lowering {
+        graph,
+        profile,
+        view: &|value| Some((view(value)?.0, place(value)?.offset)),
+        plan: Plan::default(),
+        buffers: HashMap::new(),
+        kernels: HashMap::new(),
+    };
     lowering.plan.inputs = graph.inputs().iter().map(|_| None).collect();
     for unit in &fusion.units {
         match unit {
+            Unit::Host(id) if relation(*id) => {}
             Unit::Host(id) => lowering.host(*id, &hosts[id])?,
             Unit::Kernel(region) => {
                 if target.sizes(region.root).contains(&0) {
@@ -74,9 +97,30 @@ pub fn lower(graph: &Graph, profile: &DeviceProfile, options: &LowerOptions) -> 
     Ok(plan)
 }
 
+/// Where a value that lies inside another one's buffer is bound.
+#[derive(Clone, Copy)]
+struct Place {
+    /// In bytes, aligned for a binding.
+    offset: u64,
+    /// Elements from there to the value's first.
+    skew: usize,
+}
+
+impl Place {
+    /// The place of the element at `position`.
+    fn of(position: usize, storage: Option<Storage>, profile: &DeviceProfile) -> Place {
+        let each = storage.map_or(4, |s| s.byte_len(4) / 4) as u64;
+        let byte = position as u64 * each;
+        let past = byte % profile.binding_alignment;
+        Place { offset: byte - past, skew: (past / each) as usize }
+    }
+}
+
 struct Lowering<'a> {
     graph: &'a Graph,
     profile: &'a DeviceProfile,
+    /// For a value inside another one's buffer: that value, and the binding's offset in bytes.
+    view: &'a dyn Fn(ValueId) -> Option<(ValueId, u64)>,
     plan: Plan,
     buffers: HashMap<ValueId, PlanBufferId>,
     kernels: HashMap<Kernel, usize>,
@@ -126,8 +170,17 @@ impl Lowering<'_> {
         let Built { mut kernel, bound, schedule } = built;
         let mut bindings = Vec::with_capacity(bound.len());
         for value in &bound {
-            let buffer = self.buffer(*value)?;
-            let bytes = self.plan.buffer(buffer).bytes;
+            let (holder, offset) = (self.view)(*value).unwrap_or((*value, 0));
+            let buffer = self.buffer(holder)?;
+            let all = self.plan.buffer(buffer).bytes;
+            let bytes = match bindings.len() {
+                _ if holder == *value => all,
+                // What a kernel sees of a view is the view alone, in whole granules of the buffer.
+                at => {
+                    let seen = &kernel.buffers[at];
+                    (seen.storage.byte_len(seen.elements) as u64).next_multiple_of(16).min(all - offset)
+                }
+            };
             if bytes > self.profile.max_binding_bytes {
                 return Err(LowerError::Beyond(format!(
                     "a tensor of {bytes} bytes ({}) is beyond the device's binding limit of {} bytes",
@@ -135,7 +188,7 @@ impl Lowering<'_> {
                     self.profile.max_binding_bytes
                 )));
             }
-            bindings.push(Binding { buffer, offset: 0, bytes });
+            bindings.push(Binding { buffer, offset, bytes });
         }
         let label = match self.graph.producer(root) {
             Some((id, node)) => {

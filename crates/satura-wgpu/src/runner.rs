@@ -394,8 +394,8 @@ fn upload(
 ) -> Result<(), ExecError> {
     let Some(place) = memory.place(id) else { return Ok(()) };
     let Meta { name, storage, bytes: held, .. } = &values[id.0 as usize];
-    let bytes = encode(tensor, *storage)
-        .map_err(|e| ExecError::Input { name: name.clone(), message: e.to_string() })?;
+    let bytes =
+        encode(tensor, *storage).map_err(|e| ExecError::Unsupported(format!("input {name:?}: {e}")))?;
     if bytes.len() as u64 > *held {
         return Err(ExecError::Internal(format!("value {name:?} has more bytes than its buffer")));
     }

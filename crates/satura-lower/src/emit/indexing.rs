@@ -10,7 +10,12 @@ use satura_kernel::{BinaryOp, Index, Reg, Scalar};
 
 impl Emitter<'_> {
     /// The element of an index tensor as an index into an axis: negative ones count from the back.
-    fn loaded_index(&mut self, indices: ValueId, at: &[Index], extent: usize) -> Result<Index, LowerError> {
+    pub(crate) fn loaded_index(
+        &mut self,
+        indices: ValueId,
+        at: &[Index],
+        extent: usize,
+    ) -> Result<Index, LowerError> {
         let raw = self.value(indices, at)?;
         let raw = self.b.convert(Scalar::I32, raw);
         let (zero, n) = (self.b.i32(0), self.b.i32(extent as i32));
@@ -178,7 +183,7 @@ impl Emitter<'_> {
         Ok(self.b.get(var))
     }
 
-    fn combine(&mut self, kind: ScatterKind, old: Reg, update: Reg) -> Reg {
+    pub(crate) fn combine(&mut self, kind: ScatterKind, old: Reg, update: Reg) -> Reg {
         match kind {
             ScatterKind::Replace => update,
             ScatterKind::Add => self.b.binary(BinaryOp::Add, old, update),

@@ -31,6 +31,8 @@ pub(crate) struct Emitter<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) b: Builder,
     storages: &'a dyn Fn(ValueId) -> Option<Storage>,
+    /// Elements that are bound before the first of a value, because bindings start at aligned addresses only.
+    skews: &'a dyn Fn(ValueId) -> usize,
     /// The buffers bound so far, in binding order.
     pub(crate) bound: Vec<ValueId>,
     buffers: HashMap<ValueId, BufferId>,
@@ -52,11 +54,13 @@ impl<'a> Emitter<'a> {
         b: Builder,
         in_memory: &'a dyn Fn(ValueId) -> bool,
         storages: &'a dyn Fn(ValueId) -> Option<Storage>,
+        skews: &'a dyn Fn(ValueId) -> usize,
     ) -> Self {
         Emitter {
             graph,
             b,
             storages,
+            skews,
             bound: Vec::new(),
             buffers: HashMap::new(),
             aligned: HashMap::new(),
@@ -288,8 +292,8 @@ impl<'a> Emitter<'a> {
         let storage = (self.storages)(value)
             .ok_or_else(|| LowerError::internal(&format!("{} has no storage", self.graph.ty(value))))?;
         // An empty tensor still has a buffer; no access reaches it.
-        let elements =
-            self.sizes(value).iter().product::<usize>().max(1).next_multiple_of(storage.per_word());
+        let count = self.sizes(value).iter().product::<usize>().max(1);
+        let elements = ((self.skews)(value) + count).next_multiple_of(storage.per_word());
         let name = if access == Access::Read {
             format!("x{}", self.bound.len())
         } else {
@@ -310,8 +314,16 @@ impl<'a> Emitter<'a> {
     /// Loads an element, or a vector along the lanes.
     pub(crate) fn load(&mut self, value: ValueId, coords: &[Index]) -> Result<Reg, LowerError> {
         let buffer = self.buffer(value, Access::Read)?;
-        let index = self.linear(value, coords);
+        let index = self.linear(value, coords).offset((self.skews)(value) as i64);
         self.load_at(buffer, &index)
+    }
+
+    /// Loads an element that this kernel stored before, in the same invocation. The index must not mention the lane variable.
+    pub(crate) fn load_stored(&mut self, value: ValueId, index: &Index) -> Result<Reg, LowerError> {
+        let buffer = self.buffer(value, Access::ReadWrite)?;
+        self.note(buffer, false);
+        let at = self.index(index);
+        Ok(self.b.load(buffer, at, 1))
     }
 
     /// Loads at an element index, which may mention the lane variable.
@@ -343,6 +355,7 @@ impl<'a> Emitter<'a> {
     /// Stores an element, or a vector along the lanes, of an output.
     pub(crate) fn store(&mut self, value: ValueId, index: &Index, element: Reg) -> Result<(), LowerError> {
         let buffer = self.buffer(value, Access::ReadWrite)?;
+        let index = &index.offset((self.skews)(value) as i64);
         match self.lane.filter(|lane| index.mentions(*lane)).map(|lane| (lane, index.linear_in(lane))) {
             Some((_, Some((1, rest)))) => {
                 self.note(buffer, rest.is_multiple_of(4));

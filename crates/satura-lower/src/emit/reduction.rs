@@ -158,7 +158,7 @@ impl Emitter<'_> {
         Ok(self.b.get(position))
     }
 
-    /// Each output element combines all before it: quadratic in the axis. The row schedule computes long scans in one sweep.
+    /// Each output element combines all before it: quadratic in the axis. A sweep over the row computes scans that need not be packed into words.
     pub(super) fn scan(&mut self, x: ValueId, op: &Scan, coords: &[Index]) -> Result<Reg, LowerError> {
         let sizes = self.sizes(x);
         let axis = axis_index(op.axis, sizes.len()).map_err(|e| LowerError::internal(&e.message))?;

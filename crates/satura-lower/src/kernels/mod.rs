@@ -3,19 +3,26 @@
 mod contraction;
 mod elements;
 mod rows;
+mod sweep;
+
+pub(crate) use sweep::sweeps;
 
 use crate::choose::choose;
 use crate::emit::Emitter;
 use crate::regions::{Core, Region};
 use crate::{LowerError, LowerOptions};
 use satura_ir::{Graph, ValueId};
-use satura_kernel::{BinaryOp, Builder, DeviceProfile, Index, IndexVar, Kernel, Reg, Schedule, Storage};
+use satura_kernel::{
+    BinaryOp, Builder, DeviceProfile, Index, IndexVar, Kernel, Reg, RowSchedule, Schedule, Storage,
+};
 
 /// What every kernel of a graph is built from.
 pub(crate) struct Target<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) in_memory: &'a dyn Fn(ValueId) -> bool,
     pub(crate) storages: &'a dyn Fn(ValueId) -> Option<Storage>,
+    /// Elements bound before the first of a value.
+    pub(crate) skews: &'a dyn Fn(ValueId) -> usize,
     pub(crate) profile: &'a DeviceProfile,
     pub(crate) options: &'a LowerOptions,
 }
@@ -35,6 +42,11 @@ pub(crate) fn build(target: &Target<'_>, region: &Region) -> Result<Built, Lower
             contraction::build(target, region.root, *core, tiling)?
         }
         (Core::Rows(rows), Schedule::Row(spread)) => rows::build(target, region.root, rows, spread)?,
+        (Core::Nest(core), Schedule::Row(RowSchedule::Serial { workgroup }))
+            if sweeps(target, region.root, *core) =>
+        {
+            sweep::build(target, region.root, *core, workgroup)?
+        }
         (Core::Nest(core), Schedule::Row(spread)) => rows::build_depth(target, region.root, *core, spread)?,
         (_, Schedule::Elementwise { vector, workgroup, .. }) => {
             elements::build(target, region.root, vector, workgroup)?
@@ -48,7 +60,7 @@ pub(crate) fn build(target: &Target<'_>, region: &Region) -> Result<Built, Lower
 
 impl Target<'_> {
     pub(super) fn emitter(&self, name: &str, workgroup: u32) -> Emitter<'_> {
-        Emitter::new(self.graph, Builder::new(name, workgroup), self.in_memory, self.storages)
+        Emitter::new(self.graph, Builder::new(name, workgroup), self.in_memory, self.storages, self.skews)
     }
 
     pub(crate) fn sizes(&self, value: ValueId) -> Vec<usize> {

@@ -2,8 +2,10 @@
 
 use crate::common::reference;
 use satura_ir::{Executor, OpRegistry, Runnable, evaluate, parse_module};
+use satura_kernel::DeviceProfile;
+use satura_lower::{LowerOptions, lower};
 use satura_tensor::{Tensor, compare, tolerances};
-use satura_wgpu::{GpuExecutor, PlanOptions, test_gpu};
+use satura_wgpu::{CompiledPlan, GpuExecutor, PlanOptions, test_gpu};
 
 fn floats(shape: &[usize]) -> Tensor {
     let count = shape.iter().product();
@@ -53,4 +55,31 @@ fn softmax_of_rows() {
 #[test]
 fn a_graph_without_nodes() {
     check("graph @f(%x: f32[5], %y: f32[2]) { return %y, %x }", &[floats(&[5]), floats(&[2])]);
+}
+
+/// Windows of one device buffer: inputs, weights, temporaries of the host's and outputs that no single binding holds.
+#[test]
+fn tensors_beyond_the_binding_limit() {
+    let Some(gpu) = test_gpu() else { return };
+    let text = "graph @f(%x: f32[37, 100], %y: f32[100, 51]) {
+        %0 = neg %x
+        %1 = matmul %0, %y
+        %2 = cast{to=f64} %1
+        %3 = cast{to=f32} %2
+        %4 = softmax{axis=1} %3
+        return %4, %1, %0
+    }";
+    let mut module = parse_module(text, &Default::default(), &OpRegistry::default()).expect("a valid text");
+    let graph = &mut module.graphs[0];
+    let inputs = [floats(&[37, 100]), floats(&[100, 51])];
+    let expected = evaluate(graph, &inputs).expect("the reference runs");
+    satura_ir::legalize(graph, &|_| false).expect("composites decompose");
+    let profile = DeviceProfile { max_binding_bytes: 4096, ..gpu.profile() };
+    let plan = lower(graph, &profile, &LowerOptions::default()).expect("it can be cut into parts");
+    let mut compiled =
+        CompiledPlan::new(&gpu, plan, &reference(), &PlanOptions::default()).expect("the plan compiles");
+    for (a, e) in compiled.run(&inputs).expect("the plan runs").iter().zip(&expected) {
+        let comparison = compare(a, e, tolerances::ROUNDING);
+        assert!(comparison.agrees(), "{comparison:?}");
+    }
 }
