@@ -5,6 +5,10 @@ use crate::memory::{DeviceMemory, Place, create_buffer, to_usize};
 use satura_ir::ExecError;
 use satura_kernel::PlanBufferId;
 use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long a finished submission's callback may take to come from another thread.
+const CALLBACK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Values that are copied together.
 pub(crate) struct Readback {
@@ -80,7 +84,9 @@ pub(crate) fn read_mapped(
         drop(sender.send(result));
     });
     let waited = gpu.wait(submission);
-    let mapped = receiver.try_recv();
+    // The submission is done, but another thread that waits on the device may be the one that runs the callback, a moment later.
+    let patience = if waited.is_ok() { CALLBACK_PATIENCE } else { Duration::ZERO };
+    let mapped = receiver.recv_timeout(patience);
     if let (Ok(()), Ok(Ok(()))) = (&waited, mapped) {
         let taken = match buffer.slice(..).get_mapped_range() {
             Ok(view) => take(&view),
