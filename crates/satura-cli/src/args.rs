@@ -99,7 +99,7 @@ pub(crate) struct BenchArgs {
     /// Timed runs after the first
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub(crate) runs: u32,
-    /// Print JSON: median_ms, min_ms, load_ms, compile_ms, first_run_ms, kernels, peak_bytes, device
+    /// Print JSON: median_ms, min_ms, load_ms, compile_ms, first_run_ms, kernels, peak_bytes, pipelines_built, pipelines_cached, device
     #[arg(long)]
     pub(crate) json: bool,
 }

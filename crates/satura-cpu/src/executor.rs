@@ -77,7 +77,12 @@ impl Runnable for PooledRun {
             })
             .sum();
         let peak_bytes = (constants + self.run.arena.len() * size_of::<Line>()) as u64;
-        RunReport { kernels: compiled.steps.len(), peak_bytes, fallbacks: compiled.plain.clone() }
+        RunReport {
+            kernels: compiled.steps.len(),
+            peak_bytes,
+            fallbacks: compiled.plain.clone(),
+            ..RunReport::default()
+        }
     }
 }
 

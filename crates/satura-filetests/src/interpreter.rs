@@ -59,6 +59,7 @@ impl Runnable for Run {
             kernels: self.0.steps.iter().filter(|s| matches!(s, Step::Dispatch(_))).count(),
             peak_bytes: self.0.peak_bytes(),
             fallbacks: hosts.collect(),
+            ..RunReport::default()
         }
     }
 }

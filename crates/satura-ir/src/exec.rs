@@ -52,6 +52,10 @@ pub struct RunReport {
     pub kernels: usize,
     /// Peak of the memory for values and weights in bytes, where the back end plans memory; else 0.
     pub peak_bytes: u64,
+    /// Device programs built from scratch when the graph was compiled, where the back end builds any.
+    pub built: usize,
+    /// Device programs that a cache already had, from an earlier process or graph.
+    pub cached: usize,
     /// Nodes that run on the host instead of the device.
     pub fallbacks: Vec<Fallback>,
 }

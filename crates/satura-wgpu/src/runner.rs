@@ -290,7 +290,7 @@ impl Runnable for CompiledPlan {
     }
 
     fn report(&self) -> RunReport {
-        self.report.clone()
+        RunReport { built: self.stats.built, cached: self.stats.from_cache, ..self.report.clone() }
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) fn run(cx: &Context, args: &BenchArgs) -> Result<Outcome, Failure> {
         "first_run_ms": ms(compiled.first_run.unwrap_or_default()),
         "kernels": report.kernels,
         "peak_bytes": report.peak_bytes,
+        "pipelines_built": report.built,
+        "pipelines_cached": report.cached,
         "host_ops": report.fallbacks.len(),
     });
     if args.json {
@@ -61,11 +63,13 @@ pub(crate) fn run(cx: &Context, args: &BenchArgs) -> Result<Outcome, Failure> {
         "first_run_ms",
         "kernels",
         "peak_bytes",
+        "pipelines_built",
+        "pipelines_cached",
         "host_ops",
     ]
     .iter()
     .map(|key| {
-        format!("{key:<14} {}\n", values[key].as_str().map_or_else(|| values[key].to_string(), str::to_owned))
+        format!("{key:<17} {}\n", values[key].as_str().map_or_else(|| values[key].to_string(), str::to_owned))
     });
     Ok(Outcome::done(text.collect()))
 }
