@@ -2,7 +2,7 @@
 
 use crate::attr::AttrText;
 use crate::{
-    Arity, ConstStore, Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId, eval_by_decomposition,
+    Arity, ConstStore, Datum, Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId, eval_by_decomposition,
 };
 use satura_tensor::{Bindings, Tensor};
 use std::collections::BTreeMap;
@@ -73,6 +73,10 @@ impl Custom {
     }
     pub(crate) fn values(&self, _cx: &InferCx<'_>) -> Option<SymTensor> {
         None
+    }
+    pub(crate) fn eval_data(&self, inputs: &[Datum], cx: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {
+        let tensors = inputs.iter().map(|d| d.clone().into_tensor()).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.eval(&tensors, cx)?.into_iter().map(Datum::Tensor).collect())
     }
     pub(crate) fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
         self.0.eval(inputs, cx)

@@ -1,7 +1,7 @@
 //! The reference evaluator: the definition of what a graph computes.
 
 use crate::exec::{ExecError, Executor, RunReport, Runnable};
-use crate::{Emit, Graph, OpError, Type, ValueId};
+use crate::{Datum, Emit, Graph, OpError, Type, ValueId};
 use satura_tensor::Tensor;
 use std::sync::Arc;
 
@@ -30,8 +30,14 @@ impl<'a> EvalCx<'a> {
         self.regions
     }
 
-    /// Evaluates a graph, such as a region, on inputs.
+    /// Evaluates a graph, such as a region, on tensors.
     pub fn run(&self, graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>, OpError> {
+        let data: Vec<Datum> = inputs.iter().cloned().map(Datum::Tensor).collect();
+        self.run_data(graph, &data)?.into_iter().map(Datum::into_tensor).collect()
+    }
+
+    /// Evaluates a graph, such as a region, on values of any type.
+    pub fn run_data(&self, graph: &Graph, inputs: &[Datum]) -> Result<Vec<Datum>, OpError> {
         if self.depth >= MAX_DEPTH {
             return Err(OpError::limit(format!("evaluation nests deeper than {MAX_DEPTH}")));
         }
@@ -69,22 +75,32 @@ pub fn eval_by_decomposition(
     cx.run(&graph, inputs)
 }
 
-/// Evaluates a graph on the reference evaluator.
+/// Evaluates a graph of tensors on the reference evaluator.
 pub fn evaluate(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>, ExecError> {
+    let data: Vec<Datum> = inputs.iter().cloned().map(Datum::Tensor).collect();
+    let outputs = evaluate_data(graph, &data)?;
+    let tensor = |datum: Datum| {
+        datum.into_tensor().map_err(|error| ExecError::Unsupported(format!("an output is no tensor: {error}")))
+    };
+    outputs.into_iter().map(tensor).collect()
+}
+
+/// Evaluates a graph on the reference evaluator, on values of any type.
+pub fn evaluate_data(graph: &Graph, inputs: &[Datum]) -> Result<Vec<Datum>, ExecError> {
     eval_graph(graph, inputs, 0)
 }
 
-fn eval_graph(graph: &Graph, inputs: &[Tensor], depth: usize) -> Result<Vec<Tensor>, ExecError> {
-    ExecError::check_inputs(graph, inputs)?;
+fn eval_graph(graph: &Graph, inputs: &[Datum], depth: usize) -> Result<Vec<Datum>, ExecError> {
+    ExecError::check_data(graph, inputs)?;
     let order = graph.order().map_err(|_| ExecError::internal("the graph has a cycle"))?;
     let mut remaining = graph.use_counts();
-    let mut values: Vec<Option<Tensor>> = vec![None; graph.value_count()];
-    for (id, tensor) in graph.inputs().iter().zip(inputs) {
-        values[id.0 as usize] = Some(tensor.clone());
+    let mut values: Vec<Option<Datum>> = vec![None; graph.value_count()];
+    for (id, datum) in graph.inputs().iter().zip(inputs) {
+        values[id.0 as usize] = Some(datum.clone());
     }
     for id in order {
         let node = graph.node(id);
-        let arguments: Vec<Tensor> = node
+        let arguments: Vec<Datum> = node
             .inputs
             .iter()
             .map(|v| {
@@ -94,10 +110,10 @@ fn eval_graph(graph: &Graph, inputs: &[Tensor], depth: usize) -> Result<Vec<Tens
             })
             .collect::<Result<_, _>>()?;
         let cx = EvalCx { regions: &node.regions, depth };
-        let outputs = node.op.eval(&arguments, &cx).map_err(|error| ExecError::node(graph, id, error))?;
-        for (value, tensor) in node.outputs.iter().zip(outputs) {
+        let outputs = node.op.eval_data(&arguments, &cx).map_err(|error| ExecError::node(graph, id, error))?;
+        for (value, datum) in node.outputs.iter().zip(outputs) {
             if remaining[value.0 as usize] > 0 {
-                values[value.0 as usize] = Some(tensor);
+                values[value.0 as usize] = Some(datum);
             }
         }
         for input in &node.inputs {
@@ -140,6 +156,10 @@ impl Executor for Reference {
 impl Runnable for ReferenceRun {
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ExecError> {
         evaluate(&self.0, inputs)
+    }
+
+    fn run_data(&mut self, inputs: &[Datum]) -> Result<Vec<Datum>, ExecError> {
+        evaluate_data(&self.0, inputs)
     }
 
     fn report(&self) -> RunReport {

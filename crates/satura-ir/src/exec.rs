@@ -1,6 +1,6 @@
 //! Running graphs: the interface every back end implements.
 
-use crate::{Graph, NodeId, Op, OpError, OpErrorKind, Type};
+use crate::{Datum, Graph, NodeId, Op, OpError, OpErrorKind};
 use satura_tensor::Tensor;
 use std::fmt;
 
@@ -20,6 +20,15 @@ pub trait Executor: Send + Sync {
 pub trait Runnable: Send {
     /// Runs on inputs in the order of the graph's inputs; gives outputs in the order of its outputs.
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ExecError>;
+
+    /// Runs on values of any type. Back ends whose memory holds tensors only leave this as it is.
+    fn run_data(&mut self, inputs: &[Datum]) -> Result<Vec<Datum>, ExecError> {
+        let tensor = |datum: &Datum| {
+            datum.clone().into_tensor().map_err(|error| ExecError::Unsupported(error.message))
+        };
+        let tensors = inputs.iter().map(tensor).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.run(&tensors)?.into_iter().map(Datum::Tensor).collect())
+    }
 
     /// What was compiled.
     fn report(&self) -> RunReport;
@@ -98,14 +107,21 @@ impl ExecError {
 
     /// Checks that tensors fit the types of a graph's inputs.
     pub fn check_inputs(graph: &Graph, inputs: &[Tensor]) -> Result<(), ExecError> {
+        let data: Vec<Datum> = inputs.iter().cloned().map(Datum::Tensor).collect();
+        ExecError::check_data(graph, &data)
+    }
+
+    /// Checks that values fit the types of a graph's inputs.
+    pub fn check_data(graph: &Graph, inputs: &[Datum]) -> Result<(), ExecError> {
         if graph.inputs().len() != inputs.len() {
             let message =
                 format!("the graph has {} inputs, {} were given", graph.inputs().len(), inputs.len());
             return Err(ExecError::Input { name: "*".to_owned(), message });
         }
-        for (id, tensor) in graph.inputs().iter().zip(inputs) {
-            let (expected, actual) = (graph.ty(*id), Type::of(tensor.dtype(), tensor.shape()));
-            if !expected.accepts(&actual) {
+        for (id, datum) in graph.inputs().iter().zip(inputs) {
+            let expected = graph.ty(*id);
+            if !datum.fits(expected) {
+                let actual = datum.describe();
                 let name = graph.value(*id).name.as_deref().unwrap_or("?").to_owned();
                 return Err(ExecError::Input { name, message: format!("expected {expected}, got {actual}") });
             }

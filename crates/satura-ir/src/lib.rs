@@ -10,6 +10,7 @@
 
 pub mod attr;
 mod custom;
+mod datum;
 mod emit;
 mod error;
 mod eval;
@@ -24,9 +25,10 @@ mod types;
 mod verify;
 
 pub use custom::{Custom, CustomOp, OpRegistry};
+pub use datum::Datum;
 pub use emit::Emit;
 pub use error::{OpError, OpErrorKind};
-pub use eval::{EvalCx, Reference, eval_by_decomposition, evaluate};
+pub use eval::{EvalCx, Reference, eval_by_decomposition, evaluate, evaluate_data};
 pub use exec::{ExecError, Executor, Fallback, RunReport, Runnable};
 pub use graph::{Def, Graph, Module, Node, NodeId, Output, Value, ValueId};
 pub use infer::{InferCx, LIMIT_ELEMENTS, infer_graph, infer_node, infer_one, infer_op};

@@ -1,7 +1,7 @@
 //! What an op is: the trait each op struct implements, and the macro behind the one list of ops.
 
 use crate::attr::Attrs;
-use crate::{Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId};
+use crate::{Datum, Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId};
 use satura_tensor::{DType, Shape, Tensor};
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -87,6 +87,12 @@ pub trait OpDef: Clone + Debug + Eq + Ord + Hash + Attrs {
 
     /// Computes the outputs: naive and obvious.
     fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError>;
+
+    /// Computes the outputs from values of any type. Ops on tensors leave this as it is.
+    fn eval_data(&self, inputs: &[Datum], cx: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {
+        let tensors = inputs.iter().map(|d| d.clone().into_tensor()).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.eval(&tensors, cx)?.into_iter().map(Datum::Tensor).collect())
+    }
 }
 
 /// An op that is written in terms of others.
@@ -100,6 +106,7 @@ macro_rules! ops {
     (
         primitive: $($p_mod:ident::$prim:ident),* $(,)?;
         composite: $($c_mod:ident::$comp:ident),* $(,)?;
+        host: $($h_mod:ident::$host:ident),* $(,)?;
     ) => {
         /// An operation with its attributes.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,6 +114,7 @@ macro_rules! ops {
         pub enum Op {
             $($prim($prim),)*
             $($comp($comp),)*
+            $($host($host),)*
             /// A composite defined outside this crate.
             Custom($crate::Custom),
         }
@@ -120,12 +128,14 @@ macro_rules! ops {
 
         $(impl From<$prim> for Op { fn from(op: $prim) -> Op { Op::$prim(op) } })*
         $(impl From<$comp> for Op { fn from(op: $comp) -> Op { Op::$comp(op) } })*
+        $(impl From<$host> for Op { fn from(op: $host) -> Op { Op::$host(op) } })*
 
         macro_rules! dispatch {
             ($self_:expr, $op:ident => $body:expr) => {
                 match $self_ {
                     $(Op::$prim($op) => $body,)*
                     $(Op::$comp($op) => $body,)*
+                    $(Op::$host($op) => $body,)*
                     Op::Custom($op) => $body,
                 }
             };
@@ -136,13 +146,25 @@ macro_rules! ops {
             pub const NAMES: &'static [(&'static str, bool)] = &[
                 $((<$prim as OpDef>::NAME, true),)*
                 $((<$comp as OpDef>::NAME, false),)*
+                $((<$host as OpDef>::NAME, false),)*
             ];
 
-            /// The op as a primitive; `None` for a composite.
+            /// Whether only the host runs it: no back end implements it, and it has no decomposition.
+            pub fn is_host(&self) -> bool {
+                match self {
+                    $(Op::$prim(_) => false,)*
+                    $(Op::$comp(_) => false,)*
+                    $(Op::$host(_) => true,)*
+                    Op::Custom(_) => false,
+                }
+            }
+
+            /// The op as a primitive; `None` for a composite or a host op.
             pub fn prim(&self) -> Option<PrimOp<'_>> {
                 match self {
                     $(Op::$prim(op) => Some(PrimOp::$prim(op)),)*
                     $(Op::$comp(_) => None,)*
+                    $(Op::$host(_) => None,)*
                     Op::Custom(_) => None,
                 }
             }
@@ -152,6 +174,7 @@ macro_rules! ops {
                 match self {
                     $(Op::$prim(_) => <$prim as OpDef>::NAME,)*
                     $(Op::$comp(_) => <$comp as OpDef>::NAME,)*
+                    $(Op::$host(_) => <$host as OpDef>::NAME,)*
                     Op::Custom(op) => op.name(),
                 }
             }
@@ -161,6 +184,7 @@ macro_rules! ops {
                 match self {
                     $(Op::$prim(_) => <$prim as OpDef>::ALGEBRA,)*
                     $(Op::$comp(_) => <$comp as OpDef>::ALGEBRA,)*
+                    $(Op::$host(_) => <$host as OpDef>::ALGEBRA,)*
                     Op::Custom(_) => Algebra::NONE,
                 }
             }
@@ -208,11 +232,17 @@ macro_rules! ops {
                 dispatch!(self, op => op.eval(inputs, cx))
             }
 
-            /// Emits a composite's decomposition; `None` for a primitive.
+            /// Computes the outputs from values of any type.
+            pub fn eval_data(&self, inputs: &[Datum], cx: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {
+                dispatch!(self, op => op.eval_data(inputs, cx))
+            }
+
+            /// Emits a composite's decomposition; `None` for a primitive and for a host op.
             pub fn decompose(&self, cx: &mut dyn Emit, inputs: &[ValueId]) -> Option<Result<Vec<ValueId>, OpError>> {
                 match self {
                     $(Op::$prim(_) => None,)*
                     $(Op::$comp(op) => Some(op.decompose(cx, inputs)),)*
+                    $(Op::$host(_) => None,)*
                     Op::Custom(op) => Some(op.decompose(cx, inputs)),
                 }
             }
@@ -222,6 +252,7 @@ macro_rules! ops {
                 match name {
                     $(<$prim as OpDef>::NAME => Some(<$prim as Attrs>::parse_attrs(attrs, store).map(Op::$prim)),)*
                     $(<$comp as OpDef>::NAME => Some(<$comp as Attrs>::parse_attrs(attrs, store).map(Op::$comp)),)*
+                    $(<$host as OpDef>::NAME => Some(<$host as Attrs>::parse_attrs(attrs, store).map(Op::$host)),)*
                     _ => None,
                 }
             }

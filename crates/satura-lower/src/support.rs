@@ -5,7 +5,11 @@ use satura_ir::{Graph, NodeId, PrimOp};
 /// Why a node's op cannot run on any device; `None` if it can.
 pub(crate) fn device_op(graph: &Graph, id: NodeId) -> Option<String> {
     let node = graph.node(id);
+    if node.outputs.len() != 1 {
+        return Some("it has several outputs".to_owned());
+    }
     match node.op.prim() {
+        None if node.op.is_host() => Some("no device has this op".to_owned()),
         None => Some("it is a composite that was not decomposed".to_owned()),
         Some(PrimOp::If(_)) => Some("its condition is known only when the model runs".to_owned()),
         Some(PrimOp::ShapeOf(_)) => Some("it gives a shape, which is arithmetic of the host".to_owned()),

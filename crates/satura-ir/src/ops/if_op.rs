@@ -1,6 +1,6 @@
 //! Conditional execution.
 
-use crate::{Arity, EvalCx, InferCx, OpDef, OpError, SymTensor, Type};
+use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, SymTensor, Type};
 use satura_tensor::{DType, Elements, Shape, Tensor};
 
 crate::op_struct! {
@@ -82,10 +82,15 @@ impl OpDef for If {
     }
 
     fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        let condition = match inputs[0].to_elements() {
+        let data: Vec<Datum> = inputs.iter().cloned().map(Datum::Tensor).collect();
+        self.eval_data(&data, cx)?.into_iter().map(Datum::into_tensor).collect()
+    }
+
+    fn eval_data(&self, inputs: &[Datum], cx: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {
+        let condition = match inputs[0].clone().into_tensor()?.to_elements() {
             Elements::Bool(v) if v.len() == 1 => v[0],
             _ => return Err(OpError::value("the condition must be one bool")),
         };
-        cx.run(&cx.regions()[usize::from(!condition)], &inputs[1..])
+        cx.run_data(&cx.regions()[usize::from(!condition)], &inputs[1..])
     }
 }

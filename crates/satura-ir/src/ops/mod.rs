@@ -188,10 +188,11 @@ pub use xor::Xor;
 
 use crate::attr::{AttrText, Attrs};
 use crate::op::{Algebra, Arity, Composite, OpDef, ops};
-use crate::{ConstStore, Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId};
+use crate::{ConstStore, Datum, Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId};
 use satura_tensor::Tensor;
 
-// The only list of ops. A primitive is what every back end must implement; a composite decomposes.
+// The only list of ops. A primitive is what every back end must implement; a composite decomposes; a host op is evaluated by its own file on every device: its result has
+// a shape that depends on data, or it is about strings, sequences and other values that no device holds.
 ops! {
     primitive:
         constant::Const,
@@ -230,4 +231,5 @@ ops! {
         lstm::Lstm, gru::Gru,
         // Windows and resampling.
         resize_dyn::ResizeDyn;
+    host: ;
 }
