@@ -15,6 +15,7 @@
 
 mod builder;
 mod convert;
+mod emit;
 mod external;
 mod model;
 mod node;

@@ -4,13 +4,16 @@
 //! an attribute that it does not take is reported as an error.
 
 mod activation;
+mod attention;
 mod constant;
 mod control;
 mod elementwise;
 mod indexing;
+mod loss;
 mod matmul;
 mod movement;
 mod norm;
+mod quantize;
 mod recurrent;
 mod reduce;
 mod resize;
@@ -163,6 +166,21 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     // Recurrent layers.
     row("GRU", 7, LATEST, recurrent::gru),
     row("LSTM", 7, LATEST, recurrent::lstm),
+    // Attention.
+    row("Attention", 23, LATEST, attention::attention),
+    row("RotaryEmbedding", 23, LATEST, attention::rotary_embedding),
+    row("TensorScatter", 24, LATEST, attention::tensor_scatter),
+    // Losses.
+    row("NegativeLogLikelihoodLoss", 12, LATEST, loss::negative_log_likelihood),
+    row("SoftmaxCrossEntropyLoss", 12, LATEST, loss::softmax_cross_entropy),
+    // Quantised numbers.
+    row("ConvInteger", 10, LATEST, quantize::conv_integer),
+    row("DequantizeLinear", 10, LATEST, quantize::dequantize),
+    row("DynamicQuantizeLinear", 11, LATEST, quantize::dynamic_quantize),
+    row("MatMulInteger", 10, LATEST, quantize::matmul_integer),
+    row("QLinearConv", 10, LATEST, quantize::qlinear_conv),
+    row("QLinearMatMul", 10, LATEST, quantize::qlinear_matmul),
+    row("QuantizeLinear", 10, LATEST, quantize::quantize),
     // Control flow.
     row("If", 1, LATEST, control::conditional),
 ];

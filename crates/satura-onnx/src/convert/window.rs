@@ -191,13 +191,18 @@ fn add_bias(cx: &mut NodeCx<'_>, y: ValueId, bias: Option<ValueId>, axes: usize)
 
 pub(super) fn conv(cx: &mut NodeCx<'_>) -> Converted {
     let ([x, weights], [bias]) = cx.args()?;
+    let y = convolution(cx, x, weights)?;
+    let axes = cx.need_rank(weights, "a bias")?.saturating_sub(2);
+    add_bias(cx, y, bias, axes)
+}
+
+/// A convolution under the node's attributes.
+pub(super) fn convolution(cx: &mut NodeCx<'_>, x: ValueId, weights: ValueId) -> Result<ValueId, Diagnostic> {
     let window = Window::read(cx, Some(weights))?;
     let groups = groups(cx)?;
     let (pads_low, pads_high) = window.padding(cx, x)?;
-    let axes = window.axes();
     let Window { strides, dilations, .. } = window;
-    let y = cx.one(ops::Conv { strides, pads_low, pads_high, dilations, groups }, &[x, weights])?;
-    add_bias(cx, y, bias, axes)
+    cx.one(ops::Conv { strides, pads_low, pads_high, dilations, groups }, &[x, weights])
 }
 
 /// The padding crops the output: `SAME` and `output_shape` say how large that is to be.
