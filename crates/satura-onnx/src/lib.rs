@@ -15,6 +15,7 @@
 
 mod builder;
 mod convert;
+mod datum;
 mod emit;
 mod external;
 mod model;
@@ -29,8 +30,9 @@ mod source;
 mod tensor;
 mod types;
 
-pub use model::{OPSETS, read_bytes, read_file, read_tensor_proto};
-pub use options::{Imported, Options};
+pub use datum::{read_datum, read_tensor_proto};
+pub use model::{OPSETS, read_bytes, read_file, read_file_or_needs};
+pub use options::{Imported, OpenModel, Options, Reading};
 
 /// The ops that are converted: domain (empty for the standard one), op, first and last operator set version.
 pub fn supported_ops() -> impl Iterator<Item = (&'static str, &'static str, i64, i64)> {

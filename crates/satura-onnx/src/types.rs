@@ -43,6 +43,28 @@ pub(crate) fn dtype(number: i64) -> Result<DType, Diagnostic> {
     })
 }
 
+/// The element type of that name, as operator sets before 6 write it.
+pub(crate) fn dtype_named(name: &str) -> Option<DType> {
+    Some(match name {
+        "FLOAT" => DType::F32,
+        "UINT8" => DType::U8,
+        "INT8" => DType::I8,
+        "UINT16" => DType::U16,
+        "INT16" => DType::I16,
+        "INT32" => DType::I32,
+        "INT64" => DType::I64,
+        "STRING" => DType::String,
+        "BOOL" => DType::Bool,
+        "FLOAT16" => DType::F16,
+        "DOUBLE" => DType::F64,
+        "UINT32" => DType::U32,
+        "UINT64" => DType::U64,
+        "COMPLEX64" => DType::C64,
+        "COMPLEX128" => DType::C128,
+        _ => return None,
+    })
+}
+
 /// The type that a value is declared with; `None` if the declaration says nothing.
 ///
 /// An extent that is missing, negative or 0 is unknown: exporters write all three for "any". (A tensor of extent 0 can still be given at run time.)

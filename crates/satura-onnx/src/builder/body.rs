@@ -4,6 +4,7 @@ use super::{Builder, Scope, Slot, Stop, node_name};
 use crate::proto::{GraphProto, NodeProto, ValueInfoProto};
 use satura_import::{Code, Diagnostic, escape};
 use satura_ir::{Def, Graph, Type};
+use satura_tensor::DType;
 use std::collections::HashSet;
 
 impl<'m> Builder<'m> {
@@ -136,6 +137,10 @@ impl<'m> Builder<'m> {
                 continue;
             }
             own.insert(name);
+            let ty = match self.options.input_sizes.get(name) {
+                Some(sizes) => ty.refined_by(&Type::of(ty.dtype().unwrap_or(DType::F32), sizes)),
+                None => ty,
+            };
             if let Some(tensor) = self.options.fixed_inputs.get(name) {
                 let actual = Type::of(tensor.dtype(), tensor.shape());
                 if !ty.accepts(&actual) {
@@ -145,6 +150,7 @@ impl<'m> Builder<'m> {
                 scope.names.insert(name, Slot::Constant(tensor.clone()));
                 continue;
             }
+            self.needs.inputs.push((name.to_owned(), ty.clone()));
             let value = graph.add_input(name, ty);
             scope.names.insert(name, Slot::Value(value));
         }

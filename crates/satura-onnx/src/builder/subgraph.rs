@@ -66,7 +66,11 @@ impl<'m> Builder<'m> {
                 region.value_mut(input).known = graph.value(*value).known.clone();
                 inner.names.insert(name, Slot::Value(input));
             }
+            let outside = std::mem::take(&mut self.needs.values);
             self.graph_body(&mut region, &mut inner, subgraph, false)?;
+            let inside = std::mem::replace(&mut self.needs.values, outside);
+            let captures = captured.iter().filter(|(name, _)| inside.contains(*name));
+            self.need(graph, captures.map(|(_, value)| *value).collect());
             regions.push((attribute, region));
         }
         let values = captured.into_iter().map(|(_, value)| value).collect();

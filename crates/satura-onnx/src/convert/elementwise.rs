@@ -122,7 +122,7 @@ pub(super) fn cast_like(cx: &mut NodeCx<'_>) -> Converted {
     cast_to(cx, x, to)
 }
 
-fn cast_to(cx: &mut NodeCx<'_>, x: ValueId, to: DType) -> Converted {
+pub(super) fn cast_to(cx: &mut NodeCx<'_>, x: ValueId, to: DType) -> Converted {
     let saturate = cx.attrs.flag("saturate")?.unwrap_or(true);
     cx.attrs.ignore("round_mode");
     let small = matches!(to, DType::F8E4M3FN | DType::F8E4M3FNUZ | DType::F8E5M2 | DType::F8E5M2FNUZ);
