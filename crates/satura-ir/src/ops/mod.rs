@@ -60,6 +60,7 @@ mod or;
 mod pad;
 mod pad_dyn;
 mod pow;
+mod random;
 mod range_dyn;
 mod reduce;
 mod relu;
@@ -150,6 +151,7 @@ pub use or::Or;
 pub use pad::Pad;
 pub use pad_dyn::{PadDyn, PadMode};
 pub use pow::Pow;
+pub use random::{Random, RandomKind};
 pub use range_dyn::RangeDyn;
 pub use reduce::{Reduce, ReduceKind};
 pub use relu::Relu;
@@ -230,6 +232,12 @@ ops! {
         // Recurrent layers.
         lstm::Lstm, gru::Gru,
         // Windows and resampling.
-        resize_dyn::ResizeDyn;
-    host: ;
+        resize_dyn::ResizeDyn, grid_sample::GridSample,
+        // Signals.
+        dft::Dft;
+    host:
+        // Results whose shape depends on data, and sorting.
+        non_zero::NonZero, unique::Unique, top_k::TopK, non_max_suppression::NonMaxSuppression,
+        // Random numbers.
+        random::Random;
 }

@@ -15,16 +15,18 @@ mod matmul;
 mod movement;
 mod norm;
 mod quantize;
+mod random;
 mod recurrent;
 mod reduce;
 mod resize;
 mod state;
+mod training;
 mod window;
 
 use crate::node::Convert;
 use elementwise::{binary, fold, swapped, unary};
 use satura_import::Converter;
-use satura_ir::ops::{self, ArgKind, ReduceKind};
+use satura_ir::ops::{self, ArgKind, RandomKind, ReduceKind};
 
 /// The newest operator set that the table was written for.
 const LATEST: i64 = 28;
@@ -33,7 +35,13 @@ const fn row(op: &'static str, since: i64, until: i64, run: Convert) -> Converte
     Converter { domain: "", op, since, until, run }
 }
 
-/// Every op of the standard domain that is read.
+const fn of(domain: &'static str, op: &'static str, since: i64, until: i64, run: Convert) -> Converter<Convert> {
+    Converter { domain, op, since, until, run }
+}
+
+const TRAINING: &str = "ai.onnx.preview.training";
+
+/// Every op that is read.
 pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     // Elementwise, of one input.
     row("Abs", 1, LATEST, |cx| unary(cx, ops::Abs {})),
@@ -209,6 +217,17 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("QLinearConv", 10, LATEST, quantize::qlinear_conv),
     row("QLinearMatMul", 10, LATEST, quantize::qlinear_matmul),
     row("QuantizeLinear", 10, LATEST, quantize::quantize),
+    // Random numbers.
+    row("Bernoulli", 15, LATEST, random::bernoulli),
+    row("Multinomial", 7, LATEST, random::multinomial),
+    row("RandomNormal", 1, LATEST, |cx| random::of_shape(cx, RandomKind::Normal)),
+    row("RandomNormalLike", 1, LATEST, |cx| random::like(cx, RandomKind::Normal)),
+    row("RandomUniform", 1, LATEST, |cx| random::of_shape(cx, RandomKind::Uniform)),
+    row("RandomUniformLike", 1, LATEST, |cx| random::like(cx, RandomKind::Uniform)),
+    // Steps of optimisers.
+    of(TRAINING, "Adagrad", 1, 1, training::adagrad),
+    of(TRAINING, "Adam", 1, 1, training::adam),
+    of(TRAINING, "Momentum", 1, 1, training::momentum),
     // Control flow.
     row("If", 1, LATEST, control::conditional),
 ];
