@@ -35,6 +35,11 @@ const DTYPES: &[(i32, DType)] = &[
     (26, DType::I2),
 ];
 
+/// The number of an element type in the format.
+pub(crate) fn number(dtype: DType) -> i32 {
+    DTYPES.iter().find(|(_, d)| *d == dtype).map(|(number, _)| *number).expect("every element type has a row")
+}
+
 /// The element type of that number.
 pub(crate) fn dtype(number: i64) -> Result<DType, Diagnostic> {
     DTYPES.iter().find(|(n, _)| i64::from(*n) == number).map(|(_, dtype)| *dtype).ok_or_else(|| {
