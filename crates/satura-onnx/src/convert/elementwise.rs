@@ -183,3 +183,11 @@ pub(super) fn bitwise_not(cx: &mut NodeCx<'_>) -> Converted {
     let ones = cx.constant(ones.ok_or_else(|| unsupported(format!("bits of {dtype}")))?)?;
     cx.emit(ops::Xor {}, &[x, ones])
 }
+
+/// Bits moved to the left or to the right.
+pub(super) fn bit_shift(cx: &mut NodeCx<'_>) -> Converted {
+    let ([x, by], []) = cx.args()?;
+    let kinds = [("LEFT", ops::ShiftKind::Left), ("RIGHT", ops::ShiftKind::Right)];
+    let kind = cx.attrs.choice("direction", &kinds)?.ok_or_else(|| Attributes::<()>::missing("direction"))?;
+    cx.emit(ops::Shift { kind }, &[x, by])
+}

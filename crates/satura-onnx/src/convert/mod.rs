@@ -7,18 +7,25 @@ mod activation;
 mod attention;
 mod constant;
 mod control;
+mod crop;
+mod einsum;
 mod elementwise;
 mod indexing;
 mod legacy;
+mod local_norm;
 mod loss;
 mod matmul;
 mod movement;
 mod norm;
+mod pool;
 mod quantize;
 mod random;
 mod recurrent;
 mod reduce;
 mod resize;
+mod sample;
+mod select;
+mod signal;
 mod state;
 mod training;
 mod window;
@@ -45,9 +52,16 @@ const TRAINING: &str = "ai.onnx.preview.training";
 pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     // Elementwise, of one input.
     row("Abs", 1, LATEST, |cx| unary(cx, ops::Abs {})),
+    row("Acos", 7, LATEST, |cx| unary(cx, ops::Acos {})),
+    row("Acosh", 9, LATEST, |cx| unary(cx, ops::Acosh {})),
+    row("Asin", 7, LATEST, |cx| unary(cx, ops::Asin {})),
+    row("Asinh", 9, LATEST, |cx| unary(cx, ops::Asinh {})),
+    row("Atan", 7, LATEST, |cx| unary(cx, ops::Atan {})),
+    row("Atanh", 9, LATEST, |cx| unary(cx, ops::Atanh {})),
     row("BitwiseNot", 18, LATEST, elementwise::bitwise_not),
     row("Ceil", 1, LATEST, |cx| unary(cx, ops::Ceil {})),
     row("Cos", 7, LATEST, |cx| unary(cx, ops::Cos {})),
+    row("Cosh", 9, LATEST, |cx| unary(cx, ops::Cosh {})),
     row("Erf", 9, LATEST, |cx| unary(cx, ops::Erf {})),
     row("Exp", 1, LATEST, |cx| unary(cx, ops::Exp {})),
     row("Floor", 1, LATEST, |cx| unary(cx, ops::Floor {})),
@@ -60,6 +74,7 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("Round", 11, LATEST, |cx| unary(cx, ops::Round {})),
     row("Sign", 9, LATEST, |cx| unary(cx, ops::Sign {})),
     row("Sin", 7, LATEST, |cx| unary(cx, ops::Sin {})),
+    row("Sinh", 9, LATEST, |cx| unary(cx, ops::Sinh {})),
     row("Sqrt", 1, LATEST, |cx| unary(cx, ops::Sqrt {})),
     row("Tan", 7, LATEST, |cx| unary(cx, ops::Tan {})),
     row("Tanh", 1, LATEST, |cx| unary(cx, ops::Tanh {})),
@@ -68,6 +83,7 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("Add", 7, LATEST, |cx| binary(cx, ops::Add {})),
     row("And", 1, 6, |cx| legacy::binary(cx, ops::And {})),
     row("And", 7, LATEST, |cx| binary(cx, ops::And {})),
+    row("BitShift", 11, LATEST, elementwise::bit_shift),
     row("BitwiseAnd", 18, LATEST, |cx| binary(cx, ops::And {})),
     row("BitwiseOr", 18, LATEST, |cx| binary(cx, ops::Or {})),
     row("BitwiseXor", 18, LATEST, |cx| binary(cx, ops::Xor {})),
@@ -107,6 +123,7 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("Gelu", 20, LATEST, activation::gelu),
     row("HardSigmoid", 1, LATEST, activation::hard_sigmoid),
     row("HardSwish", 14, LATEST, |cx| unary(cx, ops::HardSwish {})),
+    row("Hardmax", 1, LATEST, |cx| activation::softmax(cx, |axis| ops::Hardmax { axis }.into())),
     row("LeakyRelu", 1, LATEST, activation::leaky_relu),
     row("LogSoftmax", 1, LATEST, |cx| activation::softmax(cx, |axis| ops::LogSoftmax { axis }.into())),
     row("Mish", 18, LATEST, activation::mish),
@@ -123,6 +140,8 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("Swish", 24, LATEST, activation::swish),
     row("ThresholdedRelu", 10, LATEST, activation::thresholded_relu),
     // Movement.
+    row("CenterCropPad", 18, LATEST, crop::center_crop_pad),
+    row("Col2Im", 18, LATEST, crop::col2im),
     row("Concat", 1, 3, legacy::concat),
     row("Concat", 4, LATEST, movement::concat),
     row("DepthToSpace", 1, LATEST, movement::depth_to_space),
@@ -132,6 +151,7 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("Pad", 2, LATEST, movement::pad),
     row("Reshape", 1, 4, legacy::reshape),
     row("Reshape", 5, LATEST, movement::reshape),
+    row("ReverseSequence", 10, LATEST, select::reverse_sequence),
     row("Slice", 1, LATEST, movement::slice),
     row("SpaceToDepth", 1, LATEST, movement::space_to_depth),
     row("Split", 1, 1, legacy::split),
@@ -168,8 +188,13 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("ReduceSum", 1, LATEST, |cx| reduce::reduce(cx, ReduceKind::Sum, 13)),
     row("ReduceSumSquare", 1, LATEST, reduce::sum_square),
     // Matrix products, convolutions, pooling, resampling.
+    row("AffineGrid", 20, LATEST, sample::affine_grid),
+    row("Einsum", 12, LATEST, einsum::einsum),
     row("Gemm", 1, 6, legacy::gemm),
     row("Gemm", 7, LATEST, matmul::gemm),
+    row("GlobalLpPool", 1, LATEST, pool::global_lp_pool),
+    row("GridSample", 16, LATEST, sample::grid_sample),
+    row("LpPool", 1, LATEST, pool::lp_pool),
     row("MatMul", 1, LATEST, matmul::matmul),
     row("AveragePool", 1, LATEST, window::average_pool),
     row("Conv", 1, LATEST, window::conv),
@@ -177,6 +202,7 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("GlobalAveragePool", 1, LATEST, window::global_average_pool),
     row("GlobalMaxPool", 1, LATEST, window::global_max_pool),
     row("MaxPool", 1, LATEST, window::max_pool),
+    row("MaxUnpool", 9, LATEST, pool::max_unpool),
     row("Resize", 10, 10, resize::upsample),
     row("Resize", 11, LATEST, resize::resize),
     row("Upsample", 1, 6, legacy::upsample),
@@ -189,12 +215,28 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("Scatter", 9, 10, indexing::scatter_elements),
     row("ScatterElements", 11, LATEST, indexing::scatter_elements),
     row("ScatterND", 11, LATEST, indexing::scatter_nd),
+    // Sorting and selecting.
+    row("Compress", 9, LATEST, select::compress),
+    row("NonMaxSuppression", 10, LATEST, select::non_max_suppression),
+    row("NonZero", 9, LATEST, |cx| unary(cx, ops::NonZero {})),
+    row("TopK", 1, LATEST, select::top_k),
+    row("Unique", 11, LATEST, select::unique),
+    // Signals.
+    row("BlackmanWindow", 17, LATEST, |cx| signal::window(cx, &[0.42, -0.5, 0.08])),
+    row("DFT", 17, LATEST, signal::dft),
+    row("HammingWindow", 17, LATEST, |cx| signal::window(cx, &[25.0 / 46.0, -21.0 / 46.0])),
+    row("HannWindow", 17, LATEST, |cx| signal::window(cx, &[0.5, -0.5])),
+    row("MelWeightMatrix", 17, LATEST, signal::mel_weight_matrix),
+    row("STFT", 17, LATEST, signal::stft),
     // Normalisation.
     row("BatchNormalization", 1, 6, legacy::batch_norm),
     row("BatchNormalization", 7, LATEST, norm::batch_norm),
-    row("GroupNormalization", 21, LATEST, norm::group_norm),
+    row("GroupNormalization", 18, LATEST, norm::group_norm),
     row("InstanceNormalization", 1, LATEST, norm::instance_norm),
+    row("LRN", 1, LATEST, local_norm::lrn),
     row("LayerNormalization", 17, LATEST, norm::layer_norm),
+    row("LpNormalization", 1, LATEST, local_norm::lp_normalization),
+    row("MeanVarianceNormalization", 9, LATEST, local_norm::mean_variance),
     row("RMSNormalization", 23, LATEST, norm::rms_norm),
     // Recurrent layers.
     row("GRU", 7, LATEST, recurrent::gru),
