@@ -30,6 +30,7 @@ mod conv_transpose;
 mod cos;
 mod cosh;
 mod dft;
+mod decode_image;
 mod div;
 mod elu;
 mod equal;
@@ -139,6 +140,7 @@ pub use conv_transpose::ConvTranspose;
 pub use cos::Cos;
 pub use cosh::Cosh;
 pub use dft::Dft;
+pub use decode_image::{DecodeImage, PixelFormat};
 pub use div::Div;
 pub use elu::Elu;
 pub use equal::Equal;
@@ -273,5 +275,11 @@ ops! {
         // Results whose shape depends on data, and sorting.
         non_zero::NonZero, unique::Unique, top_k::TopK, non_max_suppression::NonMaxSuppression,
         // Random numbers.
-        random::Random;
+        random::Random,
+        // Images.
+        decode_image::DecodeImage,
+        // Sequences and optionals.
+        seq_construct::SeqConstruct, seq_empty::SeqEmpty, seq_insert::SeqInsert, seq_erase::SeqErase, seq_at::SeqAt,
+        seq_length::SeqLength, seq_split::SeqSplit, seq_concat::SeqConcat, optional::Optional,
+        optional_has::OptionalHas, optional_get::OptionalGet;
 }

@@ -10,6 +10,7 @@ mod control;
 mod crop;
 mod einsum;
 mod elementwise;
+mod image;
 mod indexing;
 mod legacy;
 mod local_norm;
@@ -266,6 +267,8 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("RandomNormalLike", 1, LATEST, |cx| random::like(cx, RandomKind::Normal)),
     row("RandomUniform", 1, LATEST, |cx| random::of_shape(cx, RandomKind::Uniform)),
     row("RandomUniformLike", 1, LATEST, |cx| random::like(cx, RandomKind::Uniform)),
+    // Images.
+    row("ImageDecoder", 20, LATEST, image::decoder),
     // Steps of optimisers.
     of(TRAINING, "Adagrad", 1, 1, training::adagrad),
     of(TRAINING, "Adam", 1, 1, training::adam),
