@@ -1,6 +1,7 @@
 //! What a device cannot run.
 
 use satura_ir::{Graph, NodeId, PrimOp};
+use satura_tensor::DType;
 
 /// Why a node's op cannot run on any device; `None` if it can.
 pub(crate) fn device_op(graph: &Graph, id: NodeId) -> Option<String> {
@@ -13,6 +14,9 @@ pub(crate) fn device_op(graph: &Graph, id: NodeId) -> Option<String> {
         None => Some("it is a composite that was not decomposed".to_owned()),
         Some(PrimOp::If(_)) => Some("its condition is known only when the model runs".to_owned()),
         Some(PrimOp::ShapeOf(_)) => Some("it gives a shape, which is arithmetic of the host".to_owned()),
+        Some(PrimOp::Cast(op)) if op.to == DType::F8E8M0 => {
+            Some("powers of two are rounded on the host".to_owned())
+        }
         Some(_) => None,
     }
 }

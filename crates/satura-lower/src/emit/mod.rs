@@ -11,12 +11,13 @@ mod movement;
 mod reduction;
 mod resample;
 mod scalar;
+mod small_float;
 mod window;
 
 use crate::LowerError;
 use satura_ir::{Graph, PrimOp, ValueId};
 use satura_kernel::{Access, BinaryOp, BufferId, Builder, Index, IndexVar, Reg, Scalar, Storage, VarId};
-use satura_tensor::{DType, contiguous_strides};
+use satura_tensor::{DType, SmallFloat, contiguous_strides};
 use std::collections::HashMap;
 
 pub(crate) use contraction::Contraction;
@@ -311,11 +312,15 @@ impl<'a> Emitter<'a> {
     pub(crate) fn load(&mut self, value: ValueId, coords: &[Index]) -> Result<Reg, LowerError> {
         let buffer = self.buffer(value, Access::Read)?;
         let index = self.linear(value, coords);
-        self.load_at(buffer, &index)
+        let loaded = self.load_at(buffer, &index)?;
+        Ok(match SmallFloat::of(self.dtype(value)) {
+            Some(format) => self.decode_small(loaded, format),
+            None => loaded,
+        })
     }
 
     /// Loads at an element index, which may mention the lane variable.
-    pub(crate) fn load_at(&mut self, buffer: BufferId, index: &Index) -> Result<Reg, LowerError> {
+    fn load_at(&mut self, buffer: BufferId, index: &Index) -> Result<Reg, LowerError> {
         if let Some(lane) = self.lane.filter(|lane| index.mentions(*lane)) {
             if let Some((1, rest)) = index.linear_in(lane) {
                 self.note(buffer, rest.is_multiple_of(4));
@@ -343,6 +348,10 @@ impl<'a> Emitter<'a> {
     /// Stores an element, or a vector along the lanes, of an output.
     pub(crate) fn store(&mut self, value: ValueId, index: &Index, element: Reg) -> Result<(), LowerError> {
         let buffer = self.buffer(value, Access::ReadWrite)?;
+        let element = match SmallFloat::of(self.dtype(value)) {
+            Some(format) => self.encode_small(element, format),
+            None => element,
+        };
         match self.lane.filter(|lane| index.mentions(*lane)).map(|lane| (lane, index.linear_in(lane))) {
             Some((_, Some((1, rest)))) => {
                 self.note(buffer, rest.is_multiple_of(4));

@@ -5,16 +5,16 @@ use crate::LowerError;
 use satura_ir::ops::RemKind;
 use satura_ir::{PrimOp, ValueId};
 use satura_kernel::{BinaryOp, Index, Reg, Scalar, UnaryOp};
-use satura_tensor::DType;
+use satura_tensor::{DType, SmallFloat};
 
 /// The register type of a dtype; `None` for those that stay on the host.
 pub(crate) fn scalar_of(dtype: DType) -> Option<Scalar> {
     match dtype {
         DType::F32 | DType::F16 | DType::BF16 => Some(Scalar::F32),
-        DType::I64 | DType::I32 | DType::I16 | DType::I8 => Some(Scalar::I32),
-        DType::U64 | DType::U32 | DType::U16 | DType::U8 => Some(Scalar::U32),
+        DType::I64 | DType::I32 | DType::I16 | DType::I8 | DType::I4 | DType::I2 => Some(Scalar::I32),
+        DType::U64 | DType::U32 | DType::U16 | DType::U8 | DType::U4 | DType::U2 => Some(Scalar::U32),
         DType::Bool => Some(Scalar::Bool),
-        _ => None,
+        small => SmallFloat::of(small).map(|_| Scalar::F32),
     }
 }
 
@@ -120,7 +120,15 @@ impl Emitter<'_> {
         let is_zero = self.b.binary(BinaryOp::Eq, rest, zero);
         let moved = self.b.binary(BinaryOp::Add, rest, b);
         let corrected = self.b.select(differ, moved, rest);
-        self.b.select(is_zero, rest, corrected)
+        let none = if scalar == Scalar::F32 {
+            // A zero has the sign of the divisor, too.
+            let (bits, sign) = (self.b.bitcast(Scalar::U32, b), self.b.u32(1 << 31));
+            let signed = self.b.binary(BinaryOp::And, bits, sign);
+            self.b.bitcast(Scalar::F32, signed)
+        } else {
+            rest
+        };
+        self.b.select(is_zero, none, corrected)
     }
 
     /// An integer to a power that is not negative, by squaring: one step a bit of the exponent.
@@ -170,14 +178,14 @@ impl Emitter<'_> {
         Ok(self.b.convert(scalar, chosen))
     }
 
-    /// A register cut to what a narrow integer dtype stores.
+    /// A register cut to what a narrow integer dtype stores, or rounded to what a small float does.
     pub(crate) fn wrap(&mut self, x: Reg, dtype: DType) -> Reg {
         match dtype {
-            DType::U8 | DType::U16 => {
+            DType::U16 | DType::U8 | DType::U4 | DType::U2 => {
                 let mask = self.b.u32((1 << dtype.bits()) - 1);
                 self.b.binary(BinaryOp::And, x, mask)
             }
-            DType::I8 | DType::I16 => {
+            DType::I16 | DType::I8 | DType::I4 | DType::I2 => {
                 let by = self.b.u32(32 - dtype.bits() as u32);
                 let bits = self.b.bitcast(Scalar::U32, x);
                 let high = self.b.binary(BinaryOp::Shl, bits, by);
@@ -185,7 +193,13 @@ impl Emitter<'_> {
                 let by = self.b.bitcast(Scalar::I32, by);
                 self.b.binary(BinaryOp::Shr, high, by)
             }
-            _ => x,
+            small => match SmallFloat::of(small) {
+                Some(format) => {
+                    let code = self.encode_small(x, format);
+                    self.decode_small(code, format)
+                }
+                None => x,
+            },
         }
     }
 }
