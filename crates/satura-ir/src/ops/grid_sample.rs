@@ -1,9 +1,11 @@
 //! Sampling at positions that are values.
 
-use super::arith::{add, below, less, mul, plus, select, sub, times};
+use super::arith::{below, less, mul, plus, select, sub, times};
 use super::checks::same_extent;
-use super::{Abs, And, Cast, Floor, GatherElements, LessEqual, Max, Min, Mul, Reshape, Round, Slice};
-use super::{Broadcast, Rem, RemKind, ResizeMode};
+use super::sampling::{Tap, clamped, exists, interpolate};
+use super::{
+    Abs, Broadcast, Cast, Floor, GatherElements, Min, Rem, RemKind, Reshape, ResizeMode, Round, Slice,
+};
 use crate::{Arity, Composite, Emit, EvalCx, InferCx, OpDef, OpError, ValueId, eval_by_decomposition};
 use satura_tensor::{DType, Dim, Shape, Tensor};
 
@@ -63,13 +65,6 @@ impl OpDef for GridSample {
     }
 }
 
-/// A neighbour along one axis, for every position: index, weight, and whether it exists, where that matters.
-struct Tap {
-    index: ValueId,
-    weight: Option<ValueId>,
-    inside: Option<ValueId>,
-}
-
 impl Composite for GridSample {
     /// One gather for each combination of neighbours; all positions are one axis.
     fn decompose(&self, cx: &mut dyn Emit, inputs: &[ValueId]) -> Result<Vec<ValueId>, OpError> {
@@ -108,56 +103,12 @@ impl Composite for GridSample {
         let flat =
             cx.one(Reshape { shape: Shape::of(&[batch, channels, extents.iter().product()]) }, &[*x])?;
         let everywhere = Shape::of(&[batch, channels, positions]);
-        let mut sum = None;
-        for choice in 0..axes.iter().map(Vec::len).product::<usize>() {
-            let mut rest = choice;
-            let taps: Vec<&Tap> = axes
-                .iter()
-                .map(|taps| {
-                    let tap = &taps[rest % taps.len()];
-                    rest /= taps.len();
-                    tap
-                })
-                .collect();
-            let mut index = taps[0].index;
-            for (tap, extent) in taps.iter().zip(extents).skip(1) {
-                let row = times(cx, index, *extent as f64)?;
-                index = add(cx, row, tap.index)?;
-            }
+        let sum = interpolate(cx, &axes, extents, dtype, |cx, index| {
             let index = cx.one(Broadcast { shape: everywhere.clone() }, &[index])?;
-            let mut value = cx.one(GatherElements { axis: 2 }, &[flat, index])?;
-            if let Some(inside) = all(cx, And {}, taps.iter().filter_map(|tap| tap.inside))? {
-                let zero = cx.scalar(DType::F32, 0.0)?;
-                let zero = cx.one(Cast { to: dtype }, &[zero])?;
-                value = select(cx, inside, value, zero)?;
-            }
-            if let Some(weight) = all(cx, Mul {}, taps.iter().filter_map(|tap| tap.weight))? {
-                value = mul(cx, value, weight)?;
-            }
-            sum = Some(match sum {
-                Some(sum) => add(cx, sum, value)?,
-                None => value,
-            });
-        }
-        let sum = sum.ok_or_else(|| OpError::shape("there is nothing to sample from"))?;
+            cx.one(GatherElements { axis: 2 }, &[flat, index])
+        })?;
         Ok(vec![cx.one(Reshape { shape }, &[sum])?])
     }
-}
-
-/// All of the values joined by an op; `None` if there are none.
-fn all(
-    cx: &mut dyn Emit,
-    op: impl Into<crate::Op> + Clone,
-    values: impl Iterator<Item = ValueId>,
-) -> Result<Option<ValueId>, OpError> {
-    let mut joined = None;
-    for value in values {
-        joined = Some(match joined {
-            Some(joined) => cx.one(op.clone(), &[joined, value])?,
-            None => value,
-        });
-    }
-    Ok(joined)
 }
 
 impl GridSample {
@@ -186,11 +137,11 @@ impl GridSample {
         match self.padding {
             GridPadding::Zeros => {}
             GridPadding::Border => {
-                let clamped = clamp(cx, at, last)?;
+                let nearest = clamped(cx, at, last)?;
                 let end = cx.scalar_like(at, high)?;
                 let (before, behind) = (below(cx, at, low)?, less(cx, end, at)?);
-                let at_low = select(cx, before, clamped, at)?;
-                at = select(cx, behind, clamped, at_low)?;
+                let at_low = select(cx, before, nearest, at)?;
+                at = select(cx, behind, nearest, at_low)?;
             }
             GridPadding::Reflection => at = self.reflect(cx, at, extent)?,
         }
@@ -216,17 +167,10 @@ impl GridSample {
         let mut taps = Vec::new();
         for (offset, weight) in weights {
             let at = plus(cx, base, offset)?;
-            let inside = if self.padding == GridPadding::Zeros {
-                let (zero, end) = (cx.scalar_like(at, 0.0)?, cx.scalar_like(at, last)?);
-                let from = cx.one(LessEqual {}, &[zero, at])?;
-                let to = cx.one(LessEqual {}, &[at, end])?;
-                Some(cx.one(And {}, &[from, to])?)
-            } else {
-                None
-            };
+            let inside = if self.padding == GridPadding::Zeros { Some(exists(cx, at, last)?) } else { None };
             let existing =
                 if self.padding == GridPadding::Reflection { self.reflect(cx, at, extent)? } else { at };
-            let existing = clamp(cx, existing, last)?;
+            let existing = clamped(cx, existing, last)?;
             let index = cx.one(Cast { to: DType::I64 }, &[existing])?;
             let weight = match weight {
                 Some(weight) => Some(cx.one(Cast { to: dtype }, &[weight])?),
@@ -252,13 +196,6 @@ impl GridSample {
         let nearer = cx.one(Min {}, &[phase, back])?;
         plus(cx, nearer, low)
     }
-}
-
-/// `min(max(x, 0), last)`.
-fn clamp(cx: &mut dyn Emit, x: ValueId, last: f64) -> Result<ValueId, OpError> {
-    let (zero, end) = (cx.scalar_like(x, 0.0)?, cx.scalar_like(x, last)?);
-    let raised = cx.one(Max {}, &[x, zero])?;
-    cx.one(Min {}, &[raised, end])
 }
 
 /// The weight of the neighbour at `offset` from the element below, which is `t` below the position: cubic convolution (R. G. Keys, 1981) with the coefficient -0.75.

@@ -29,6 +29,8 @@ mod conv;
 mod conv_transpose;
 mod cos;
 mod cosh;
+mod deform_conv;
+mod det;
 mod dft;
 mod decode_image;
 mod div;
@@ -85,7 +87,9 @@ mod reshape_dyn;
 mod resize;
 mod resize_dyn;
 mod rnn;
+mod roi_align;
 mod round;
+mod sampling;
 mod scan;
 mod scatter_elements;
 mod scatter_nd;
@@ -139,6 +143,8 @@ pub use conv::Conv;
 pub use conv_transpose::ConvTranspose;
 pub use cos::Cos;
 pub use cosh::Cosh;
+pub use deform_conv::DeformConv;
+pub use det::Det;
 pub use dft::Dft;
 pub use decode_image::{DecodeImage, PixelFormat};
 pub use div::Div;
@@ -193,6 +199,7 @@ pub use reshape_dyn::ReshapeDyn;
 pub use resize::{CoordMode, NearestMode, Resize, ResizeMode};
 pub use resize_dyn::{ResizeBy, ResizeDyn, ResizePolicy};
 pub use rnn::{Direction, RnnActivation, RnnActivationKind};
+pub use roi_align::{RoiAlign, RoiPool};
 pub use round::Round;
 pub use scan::Scan;
 pub use scatter_elements::{ScatterElements, ScatterKind};
@@ -256,7 +263,9 @@ ops! {
     composite:
         // Activations.
         relu::Relu, leaky_relu::LeakyRelu, elu::Elu, hard_sigmoid::HardSigmoid, hard_swish::HardSwish, silu::Silu,
-        softplus::Softplus, gelu::Gelu, clip::Clip,
+        softplus::Softplus, gelu::Gelu, clip::Clip, hardmax::Hardmax,
+        // Elementwise functions.
+        asin::Asin, acos::Acos, atan::Atan, sinh::Sinh, cosh::Cosh, asinh::Asinh, acosh::Acosh, atanh::Atanh, shift::Shift,
         // Movement whose shape follows from the input's, or from values.
         squeeze::Squeeze, unsqueeze::Unsqueeze, flatten::Flatten, split::Split, reshape_dyn::ReshapeDyn,
         broadcast_dyn::BroadcastDyn, slice_dyn::SliceDyn, pad_dyn::PadDyn, tile_dyn::TileDyn,
@@ -268,7 +277,9 @@ ops! {
         // Recurrent layers.
         lstm::Lstm, gru::Gru,
         // Windows and resampling.
-        resize_dyn::ResizeDyn, grid_sample::GridSample,
+        resize_dyn::ResizeDyn, grid_sample::GridSample, roi_align::RoiAlign, deform_conv::DeformConv,
+        // Matrices.
+        det::Det,
         // Signals.
         dft::Dft;
     host:

@@ -1,6 +1,6 @@
 //! Forms of ops from before operator set 7, where they differ from the later ones: broadcasting by attributes, test modes, arguments that were attributes.
 
-use super::elementwise::cast_to;
+use super::cast::cast_to;
 use super::{activation, constant, matmul, movement, norm, resize};
 use crate::node::{Converted, NodeCx, bad_attribute, unsupported};
 use crate::types;

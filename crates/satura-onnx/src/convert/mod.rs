@@ -5,6 +5,7 @@
 
 mod activation;
 mod attention;
+mod cast;
 mod constant;
 mod control;
 mod crop;
@@ -115,8 +116,8 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("Xor", 1, 6, |cx| legacy::binary(cx, ops::Xor {})),
     row("Xor", 7, LATEST, |cx| binary(cx, ops::Xor {})),
     row("Cast", 1, 5, legacy::cast),
-    row("Cast", 6, LATEST, elementwise::cast),
-    row("CastLike", 15, LATEST, elementwise::cast_like),
+    row("Cast", 6, LATEST, cast::cast),
+    row("CastLike", 15, LATEST, cast::cast_like),
     row("Clip", 1, LATEST, elementwise::clip),
     // Activations.
     row("Celu", 12, LATEST, activation::celu),
@@ -190,6 +191,8 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("ReduceSumSquare", 1, LATEST, reduce::sum_square),
     // Matrix products, convolutions, pooling, resampling.
     row("AffineGrid", 20, LATEST, sample::affine_grid),
+    row("DeformConv", 19, LATEST, sample::deform_conv),
+    row("Det", 11, LATEST, |cx| unary(cx, ops::Det {})),
     row("Einsum", 12, LATEST, einsum::einsum),
     row("Gemm", 1, 6, legacy::gemm),
     row("Gemm", 7, LATEST, matmul::gemm),
@@ -206,6 +209,7 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("MaxUnpool", 9, LATEST, pool::max_unpool),
     row("Resize", 10, 10, resize::upsample),
     row("Resize", 11, LATEST, resize::resize),
+    row("RoiAlign", 10, LATEST, sample::roi_align),
     row("Upsample", 1, 6, legacy::upsample),
     row("Upsample", 7, 9, resize::upsample),
     // Indexing.

@@ -1,8 +1,12 @@
 //! Sampling at positions that are values.
 
-use crate::node::{Converted, NodeCx, bad_attribute};
+use super::movement::as_i64;
+use super::window::{Window, add_bias};
+use crate::node::{Converted, NodeCx, bad_attribute, sizes};
 use satura_import::{Code, Diagnostic};
-use satura_ir::ops::{self, GridPadding, ResizeMode};
+use satura_ir::ValueId;
+use satura_ir::attr::Real;
+use satura_ir::ops::{self, GridPadding, ResizeMode, RoiPool};
 use satura_tensor::{Tensor, cast};
 
 const GRID_MODES: &[(&str, ResizeMode)] =
@@ -31,7 +35,7 @@ pub(super) fn grid_sample(cx: &mut NodeCx<'_>) -> Converted {
 pub(super) fn affine_grid(cx: &mut NodeCx<'_>) -> Converted {
     let ([theta, size], []) = cx.args()?;
     let align_corners = cx.attrs.flag("align_corners")?.unwrap_or(false);
-    let size = crate::node::sizes("size", &cx.need_ints(size, "the size")?, 0)?;
+    let size = sizes("size", &cx.need_ints(size, "the size")?, 0)?;
     if !(4..=5).contains(&size.len()) {
         return Err(Diagnostic::error(
             Code::Shape,
@@ -69,4 +73,45 @@ pub(super) fn affine_grid(cx: &mut NodeCx<'_>) -> Converted {
     let mut shape = vec![batch];
     shape.extend(extents.iter().chain([&extents.len()]).map(|e| satura_tensor::Dim::from(*e)));
     Ok(vec![cx.reshape(moved, shape)?])
+}
+
+const TRANSFORMS: &[(&str, bool)] = &[("half_pixel", true), ("output_half_pixel", false)];
+
+/// Before operator set 16 coordinates are not shifted by half an element.
+pub(super) fn roi_align(cx: &mut NodeCx<'_>) -> Converted {
+    let ([x, rois, images], []) = cx.args()?;
+    let half_pixel = if cx.version < 16 {
+        false
+    } else {
+        cx.attrs.choice("coordinate_transformation_mode", TRANSFORMS)?.unwrap_or(true)
+    };
+    let pools = [("avg", RoiPool::Mean), ("max", RoiPool::Max)];
+    let pool = cx.attrs.choice("mode", &pools)?.unwrap_or(RoiPool::Mean);
+    let mut size = |name: &str, default: i64, least: i64| {
+        let value = cx.attrs.int(name)?.unwrap_or(default);
+        Ok::<usize, Diagnostic>(sizes(name, &[value], least)?[0])
+    };
+    let (height, width) = (size("output_height", 1, 1)?, size("output_width", 1, 1)?);
+    let samples = size("sampling_ratio", 0, 0)?;
+    let scale = Real::from(cx.attrs.float("spatial_scale")?.unwrap_or(1.0));
+    let images = as_i64(cx, images)?;
+    cx.emit(ops::RoiAlign { height, width, samples, scale, half_pixel, pool }, &[x, rois, images])
+}
+
+pub(super) fn deform_conv(cx: &mut NodeCx<'_>) -> Converted {
+    let ([x, weights, offset], [bias, mask]) = cx.args()?;
+    let window = Window::read(cx, Some(weights))?;
+    let (groups, offset_groups) = (group_count(cx, "group")?, group_count(cx, "offset_group")?);
+    let (pads_low, pads_high) = window.padding(cx, x)?;
+    let axes = window.axes();
+    let Window { strides, dilations, .. } = window;
+    let op = ops::DeformConv { strides, pads_low, pads_high, dilations, groups, offset_groups };
+    let inputs: Vec<ValueId> = [x, weights, offset].into_iter().chain(mask).collect();
+    let y = cx.one(op, &inputs)?;
+    add_bias(cx, y, bias, axes)
+}
+
+fn group_count(cx: &mut NodeCx<'_>, name: &str) -> Result<usize, Diagnostic> {
+    let group = cx.attrs.int(name)?.unwrap_or(1);
+    Ok(sizes(name, &[group], 1)?[0])
 }

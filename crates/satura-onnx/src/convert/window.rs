@@ -154,7 +154,7 @@ fn groups(cx: &mut NodeCx<'_>) -> Result<usize, Diagnostic> {
 }
 
 /// Adds a bias `[O]` to `[N, O, spatial..]`.
-fn add_bias(cx: &mut NodeCx<'_>, y: ValueId, bias: Option<ValueId>, axes: usize) -> Converted {
+pub(super) fn add_bias(cx: &mut NodeCx<'_>, y: ValueId, bias: Option<ValueId>, axes: usize) -> Converted {
     let Some(bias) = bias else { return Ok(vec![y]) };
     let channels = match cx.shape(bias) {
         Some(shape) if shape.len() != 1 => {
