@@ -24,6 +24,7 @@ mod quantize;
 mod random;
 mod recurrent;
 mod reduce;
+mod resample;
 mod resize;
 mod sample;
 mod select;
