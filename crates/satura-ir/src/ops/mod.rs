@@ -33,6 +33,7 @@ mod deform_conv;
 mod det;
 mod dft;
 mod decode_image;
+mod dict_vectorize;
 mod div;
 mod elu;
 mod equal;
@@ -60,6 +61,7 @@ mod less;
 mod less_equal;
 mod log;
 mod log_softmax;
+mod lookup;
 mod lstm;
 mod matmul;
 mod max;
@@ -76,6 +78,7 @@ mod or;
 mod ordering;
 mod pad;
 mod pad_dyn;
+mod pair_coupling;
 mod pow;
 mod random;
 mod range_dyn;
@@ -115,10 +118,12 @@ mod tanh;
 mod tile_dyn;
 mod top_k;
 mod transpose;
+mod tree_ensemble;
 mod unique;
 mod unsqueeze;
 mod window;
 mod xor;
+mod zip_map;
 
 pub use abs::Abs;
 pub use acos::Acos;
@@ -147,6 +152,7 @@ pub use deform_conv::DeformConv;
 pub use det::Det;
 pub use dft::Dft;
 pub use decode_image::{DecodeImage, PixelFormat};
+pub use dict_vectorize::DictVectorize;
 pub use div::Div;
 pub use elu::Elu;
 pub use equal::Equal;
@@ -174,6 +180,7 @@ pub use less::Less;
 pub use less_equal::LessEqual;
 pub use log::Log;
 pub use log_softmax::LogSoftmax;
+pub use lookup::Lookup;
 pub use lstm::Lstm;
 pub use matmul::MatMul;
 pub use max::Max;
@@ -188,6 +195,7 @@ pub use not::Not;
 pub use or::Or;
 pub use pad::Pad;
 pub use pad_dyn::{PadDyn, PadMode};
+pub use pair_coupling::PairCoupling;
 pub use pow::Pow;
 pub use random::{Random, RandomKind};
 pub use range_dyn::RangeDyn;
@@ -227,9 +235,11 @@ pub use tanh::Tanh;
 pub use tile_dyn::TileDyn;
 pub use top_k::TopK;
 pub use transpose::Transpose;
+pub use tree_ensemble::{TreeAggregate, TreeEnsemble, TreeTest};
 pub use unique::Unique;
 pub use unsqueeze::Unsqueeze;
 pub use xor::Xor;
+pub use zip_map::ZipMap;
 
 use crate::attr::{AttrText, Attrs};
 use crate::op::{Algebra, Arity, Composite, OpDef, ops};
@@ -289,6 +299,9 @@ ops! {
         random::Random,
         // Images.
         decode_image::DecodeImage,
+        // Classic machine learning.
+        lookup::Lookup, tree_ensemble::TreeEnsemble, pair_coupling::PairCoupling, zip_map::ZipMap,
+        dict_vectorize::DictVectorize,
         // Sequences and optionals.
         seq_construct::SeqConstruct, seq_empty::SeqEmpty, seq_insert::SeqInsert, seq_erase::SeqErase, seq_at::SeqAt,
         seq_length::SeqLength, seq_split::SeqSplit, seq_concat::SeqConcat, optional::Optional,

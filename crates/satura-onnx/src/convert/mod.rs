@@ -17,6 +17,7 @@ mod legacy;
 mod local_norm;
 mod loss;
 mod matmul;
+mod ml;
 mod movement;
 mod norm;
 mod pool;
@@ -50,6 +51,7 @@ const fn of(domain: &'static str, op: &'static str, since: i64, until: i64, run:
 }
 
 const TRAINING: &str = "ai.onnx.preview.training";
+const ML: &str = "ai.onnx.ml";
 
 /// Every op that is read.
 pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
@@ -274,6 +276,25 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("RandomUniformLike", 1, LATEST, |cx| random::like(cx, RandomKind::Uniform)),
     // Images.
     row("ImageDecoder", 20, LATEST, image::decoder),
+    // Classic machine learning.
+    of(ML, "ArrayFeatureExtractor", 1, 5, ml::features::extract),
+    of(ML, "Binarizer", 1, 5, ml::features::binarizer),
+    of(ML, "CategoryMapper", 1, 5, ml::labels::category_mapper),
+    of(ML, "DictVectorizer", 1, 5, ml::labels::dict_vectorizer),
+    of(ML, "FeatureVectorizer", 1, 5, ml::features::feature_vectorizer),
+    of(ML, "Imputer", 1, 5, ml::features::imputer),
+    of(ML, "LabelEncoder", 1, 5, ml::labels::label_encoder),
+    of(ML, "LinearClassifier", 1, 5, ml::linear::classifier),
+    of(ML, "LinearRegressor", 1, 5, ml::linear::regressor),
+    of(ML, "Normalizer", 1, 5, ml::features::normalizer),
+    of(ML, "OneHotEncoder", 1, 5, ml::features::one_hot_encoder),
+    of(ML, "SVMClassifier", 1, 5, ml::svm::classifier),
+    of(ML, "SVMRegressor", 1, 5, ml::svm::regressor),
+    of(ML, "Scaler", 1, 5, ml::features::scaler),
+    of(ML, "TreeEnsemble", 5, 5, ml::trees::ensemble),
+    of(ML, "TreeEnsembleClassifier", 1, 5, ml::trees::classifier),
+    of(ML, "TreeEnsembleRegressor", 1, 5, ml::trees::regressor),
+    of(ML, "ZipMap", 1, 5, ml::labels::zip_map),
     // Steps of optimisers.
     of(TRAINING, "Adagrad", 1, 1, training::adagrad),
     of(TRAINING, "Adam", 1, 1, training::adam),
