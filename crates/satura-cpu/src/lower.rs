@@ -114,6 +114,7 @@ fn primitive(
         | PrimOp::Not(_)
         | PrimOp::IsNan(_)
         | PrimOp::Cast(_)
+        | PrimOp::BitCast(_)
         | PrimOp::Add(_)
         | PrimOp::Sub(_)
         | PrimOp::Mul(_)

@@ -141,7 +141,8 @@ fn class(op: &Op) -> Class {
             | PrimOp::Less(_)
             | PrimOp::LessEqual(_)
             | PrimOp::Select(_)
-            | PrimOp::Cast(_) => Class::Elementwise,
+            | PrimOp::Cast(_)
+            | PrimOp::BitCast(_) => Class::Elementwise,
         },
     }
 }

@@ -17,6 +17,13 @@ pub(crate) fn device_op(graph: &Graph, id: NodeId) -> Option<String> {
         Some(PrimOp::Cast(op)) if op.to == DType::F8E8M0 => {
             Some("powers of two are rounded on the host".to_owned())
         }
+        Some(PrimOp::BitCast(op)) => {
+            let from = graph.ty(node.inputs[0]).dtype();
+            // Registers hold 32 bits: of wider integers the value, not the bits; of narrower floats neither.
+            let held = |d: DType| d == DType::F32 || d == DType::Bool || d.is_int() && d.bits() <= 32;
+            let both = held(op.to) && from.is_some_and(held);
+            (!both).then(|| format!("a device does not hold the bits of {} as they are", op.to))
+        }
         Some(_) => None,
     }
 }

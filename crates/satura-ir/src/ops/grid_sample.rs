@@ -1,6 +1,6 @@
 //! Sampling at positions that are values.
 
-use super::arith::{below, less, mul, plus, select, sub, times};
+use super::arith::{mul, plus, sub, times};
 use super::checks::same_extent;
 use super::sampling::{Tap, clamped, exists, interpolate};
 use super::{
@@ -134,16 +134,8 @@ impl GridSample {
         if self.mode == ResizeMode::Nearest {
             at = cx.one(Round {}, &[at])?;
         }
-        match self.padding {
-            GridPadding::Zeros => {}
-            GridPadding::Border => {
-                let nearest = clamped(cx, at, last)?;
-                let end = cx.scalar_like(at, high)?;
-                let (before, behind) = (below(cx, at, low)?, less(cx, end, at)?);
-                let at_low = select(cx, before, nearest, at)?;
-                at = select(cx, behind, nearest, at_low)?;
-            }
-            GridPadding::Reflection => at = self.reflect(cx, at, extent)?,
+        if self.padding == GridPadding::Reflection {
+            at = self.reflect(cx, at, extent)?;
         }
         let (base, weights) = match self.mode {
             ResizeMode::Nearest => (at, vec![(0.0, None)]),

@@ -17,6 +17,7 @@ mod atan;
 mod atanh;
 mod avg_pool;
 mod batch_norm;
+mod bit_cast;
 mod broadcast;
 mod broadcast_dyn;
 mod cast;
@@ -137,6 +138,7 @@ pub use atan::Atan;
 pub use atanh::Atanh;
 pub use avg_pool::AvgPool;
 pub use batch_norm::BatchNorm;
+pub use bit_cast::BitCast;
 pub use broadcast::Broadcast;
 pub use broadcast_dyn::BroadcastDyn;
 pub use cast::Cast;
@@ -254,6 +256,7 @@ ops! {
         // Elementwise, of one input.
         neg::Neg, abs::Abs, sign::Sign, floor::Floor, ceil::Ceil, round::Round, exp::Exp, log::Log, sqrt::Sqrt,
         sin::Sin, cos::Cos, tan::Tan, tanh::Tanh, sigmoid::Sigmoid, erf::Erf, not::Not, is_nan::IsNan, cast::Cast,
+        bit_cast::BitCast,
         // Elementwise, of two and three.
         add::Add, sub::Sub, mul::Mul, div::Div, pow::Pow, rem::Rem, max::Max, min::Min, and::And, or::Or, xor::Xor,
         equal::Equal, less::Less, less_equal::LessEqual, select::Select,

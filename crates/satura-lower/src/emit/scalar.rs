@@ -79,6 +79,7 @@ impl Emitter<'_> {
             }),
             PrimOp::Select(_) => Ok(self.b.select(x[0], x[1], x[2])),
             PrimOp::Cast(_) => self.cast(x[0], from, to),
+            PrimOp::BitCast(_) => self.bit_cast(x[0], from, to),
             PrimOp::Const(_)
             | PrimOp::Reshape(_)
             | PrimOp::Transpose(_)
@@ -156,6 +157,13 @@ impl Emitter<'_> {
         self.b.set(rest, halved);
         self.b.close_for(counter, zero, bits, 1);
         self.b.get(result)
+    }
+
+    /// The same bits, before [`wrap`](Self::wrap): narrow integers are held extended to the register's width, which `wrap` does again for the new dtype.
+    fn bit_cast(&mut self, x: Reg, from: DType, to: DType) -> Result<Reg, LowerError> {
+        let scalar = scalar_of(to).ok_or_else(|| LowerError::internal("a cast to a host dtype"))?;
+        let truth = from == DType::Bool || to == DType::Bool;
+        Ok(if truth { self.b.convert(scalar, x) } else { self.b.bitcast(scalar, x) })
     }
 
     /// A cast by the rules of `satura_tensor::cast`, before [`wrap`](Self::wrap).

@@ -79,3 +79,11 @@ fn scale(cx: &mut NodeCx<'_>, x: ValueId, rounding: Rounding, saturate: bool) ->
     let nan = cx.scalar_like(magnitude, f64::NAN)?;
     cx.select(fits, scaled, nan)
 }
+
+/// The same bits as a named element type of the same width.
+pub(super) fn bit_cast(cx: &mut NodeCx<'_>) -> Converted {
+    let ([x], []) = cx.args()?;
+    let number = cx.attrs.int("to")?.ok_or_else(|| Attributes::<()>::missing("to"))?;
+    let to = types::dtype(number)?;
+    cx.emit(ops::BitCast { to }, &[x])
+}

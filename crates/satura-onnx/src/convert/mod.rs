@@ -88,6 +88,7 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("Add", 7, LATEST, |cx| binary(cx, ops::Add {})),
     row("And", 1, 6, |cx| legacy::binary(cx, ops::And {})),
     row("And", 7, LATEST, |cx| binary(cx, ops::And {})),
+    row("BitCast", 26, LATEST, cast::bit_cast),
     row("BitShift", 11, LATEST, elementwise::bit_shift),
     row("BitwiseAnd", 18, LATEST, |cx| binary(cx, ops::And {})),
     row("BitwiseOr", 18, LATEST, |cx| binary(cx, ops::Or {})),

@@ -123,9 +123,7 @@ fn plan(cx: &NodeCx<'_>, x: ValueId, target: &Target) -> Result<Vec<Axis>, Diagn
         }
         let input = cx.constant_dim(&dims[axis], "an axis that is resampled")?;
         let (output, scale) = match scale {
-            Some(scale) if scale > 0.0 && scale.is_finite() => {
-                (extent(number(input) * (region[1] - region[0]) * scale)?, scale)
-            }
+            Some(scale) if scale > 0.0 && scale.is_finite() => (extent(number(input) * scale)?, scale),
             Some(scale) => return Err(bad_attribute("scales", format!("a scale of {scale}"))),
             None => (sizes[at], number(sizes[at]) / number(input.max(1))),
         };
