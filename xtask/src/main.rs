@@ -23,7 +23,11 @@ type Command = fn(Flags) -> anyhow::Result<()>;
 /// Name, summary, function: the one list of commands.
 const COMMANDS: &[(&str, &str, Command)] = &[
     ("demo", "Build the compiler and run the digit classifier on every device", demo::run),
-    ("test", "Format, lints, tidy, all tests, doc tests, regression gates on the fixtures", test::run),
+    (
+        "test",
+        "Format, lints, tidy, all tests, doc tests, regression gates on the fixtures, the ONNX backend suite",
+        test::run,
+    ),
     (
         "tidy",
         "Check the rules that the compiler does not: crate levels, docs, file sizes, licences, generated text",
@@ -37,7 +41,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ),
     (
         "conformance",
-        "Run the ONNX backend suite [--device reference|cpu|gpu] [--suite DIR] [--json FILE] [--filter GLOB]",
+        "Run the ONNX backend suite [--device reference|cpu|gpu] [--suite DIR] [--json FILE] [--filter GLOB] [--satura FILE] [--bless]",
         conformance::run,
     ),
     ("bench", "Speed as ratios: against naive schedules and against onnxruntime [--no-models]", bench::run),

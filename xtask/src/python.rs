@@ -7,11 +7,16 @@ use std::process::Command;
 
 const REQUIREMENTS: &str = "xtask/python/requirements.txt";
 
+/// The packages of the environment, with their versions.
+pub(crate) fn requirements() -> Result<String> {
+    std::fs::read_to_string(at(REQUIREMENTS)).with_context(|| format!("cannot read {REQUIREMENTS}"))
+}
+
 /// The environment's interpreter; made, or made anew when the requirements changed.
 pub(crate) fn interpreter() -> Result<PathBuf> {
     let venv = target().join("venv");
     let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let wanted = std::fs::read_to_string(at(REQUIREMENTS))?;
+    let wanted = requirements()?;
     let stamp = venv.join("requirements.installed.txt");
     if python.exists() && std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
@@ -31,6 +36,11 @@ pub(crate) fn interpreter() -> Result<PathBuf> {
             "install",
             "--quiet",
             "--disable-pip-version-check",
+            // Without an index the answer should come soon.
+            "--retries",
+            "1",
+            "--timeout",
+            "30",
             "--only-binary",
             ":all:",
             "-r",

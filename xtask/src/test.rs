@@ -3,7 +3,7 @@
 use crate::cmd::{build_satura, cargo, run as start, succeeds};
 use crate::driver::{self, Adapter};
 use crate::flags::Flags;
-use crate::{regress, tidy};
+use crate::{conformance, regress, tidy};
 use anyhow::{Result, bail};
 
 /// Runs all checks in order of their price and reports every one that failed.
@@ -44,6 +44,12 @@ pub(crate) fn run(flags: Flags) -> Result<()> {
         start(command)
     };
     steps.step("regression gates", || regress::fixtures(&satura, gpu));
+    let mut no_suite = None;
+    steps.step("ONNX backend suite", || {
+        no_suite = conformance::check(&satura, gpu)?;
+        Ok(())
+    });
+    steps.skipped.extend(no_suite.map(|why| format!("ONNX backend suite ({why})")));
     steps.step("doc tests", || start(&mut cargo(&["test", "--locked", "--workspace", "--doc", "--quiet"])));
     // Last, so that the runner's own summary stands near the end.
     let nextest = succeeds("cargo", &["nextest", "--version"]);

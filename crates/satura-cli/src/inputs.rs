@@ -2,14 +2,14 @@
 
 use crate::args::SizeArgs;
 use crate::report::{Failure, note};
-use satura::ir::Graph;
-use satura::tensor::{Bindings, Symbol, Tensor, read_npy};
+use satura::ir::{Datum, Graph};
+use satura::tensor::{Bindings, Symbol, read_npy};
 use satura::{Error, InputShapes, Inputs};
 use std::path::Path;
 
 /// What the flags fix of a model's inputs.
 pub(crate) struct Sizes {
-    /// Tensors from files.
+    /// Values from files.
     pub(crate) inputs: Inputs,
     /// Symbols from `--dim`.
     pub(crate) dims: Bindings,
@@ -25,11 +25,21 @@ fn split<'a>(text: &'a str, flag: &str, known: impl Fn(&str) -> bool) -> Result<
     Ok(ends.find(|(name, _)| known(name)).unwrap_or(first))
 }
 
-/// Reads a `.npy` file.
-fn read_tensor(path: &Path) -> Result<Tensor, Failure> {
+/// Reads a `.npy` file, or a `.pb` file: a message of ONNX by itself, of the type of the input.
+fn read_value(path: &Path, name: &str, graph: &Graph) -> Result<Datum, Failure> {
+    if path.extension().is_some_and(|extension| extension == "pb") {
+        let named = |id: &&satura::ir::ValueId| graph.value(**id).name.as_deref() == Some(name);
+        let Some(id) = graph.inputs().iter().find(named) else {
+            let inputs = satura::describe_inputs(graph);
+            return Err(Error::from(satura::BindError::UnknownInput { name: name.to_owned(), inputs }).into());
+        };
+        return Ok(satura::read_onnx_datum(path, graph.ty(*id))?);
+    }
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::new("io", format!("cannot read {}: {error}", path.display())))?;
-    read_npy(&bytes).map_err(|error| Failure::new("npy", format!("{}: {error}", path.display())))
+    let tensor =
+        read_npy(&bytes).map_err(|error| Failure::new("npy", format!("{}: {error}", path.display())))?;
+    Ok(tensor.into())
 }
 
 impl Sizes {
@@ -39,9 +49,11 @@ impl Sizes {
         let (mut inputs, mut dims, mut shapes) = (Inputs::new(), Bindings::new(), InputShapes::new());
         for text in &args.inputs {
             let (name, file) = split(text, "input", is_input)?;
-            let tensor = read_tensor(Path::new(file))?;
-            shapes.insert(name.to_owned(), tensor.shape().to_vec());
-            if inputs.insert(name.to_owned(), tensor).is_some() {
+            let value = read_value(Path::new(file), name, graph)?;
+            if let Some(tensor) = value.as_tensor() {
+                shapes.insert(name.to_owned(), tensor.shape().to_vec());
+            }
+            if inputs.insert(name.to_owned(), value).is_some() {
                 return Err(Failure::new("usage", format!("--input {name} is given twice")));
             }
         }
@@ -90,8 +102,8 @@ impl Sizes {
     }
 }
 
-/// A tensor for every input, those that no file gives from the seed `random` if there is one, and the values of symbols that the flags fix.
-pub(crate) fn tensors(
+/// A value for every input, those that no file gives from the seed `random` if there is one, and the values of symbols that the flags fix.
+pub(crate) fn values(
     args: &SizeArgs,
     random: Option<u64>,
     graph: &Graph,

@@ -73,6 +73,8 @@ fn primitive(prim: PrimOp<'_>, graph: &Graph, node: &Node) -> Option<Element> {
             (Some(DType::F32), DType::Bool) => Unary::Truth,
             _ => Unary::Copy,
         }),
+        // Both live in storages, so they are the same dtype.
+        PrimOp::BitCast(_) => Element::Unary(Unary::Copy),
         PrimOp::Add(_) => Element::Binary(Binary::Add),
         PrimOp::Sub(_) => Element::Binary(Binary::Sub),
         PrimOp::Mul(_) => Element::Binary(Binary::Mul),
@@ -116,7 +118,8 @@ fn primitive(prim: PrimOp<'_>, graph: &Graph, node: &Node) -> Option<Element> {
         | PrimOp::MaxPool(_)
         | PrimOp::AvgPool(_)
         | PrimOp::Resize(_)
-        | PrimOp::If(_) => return None,
+        | PrimOp::If(_)
+        | PrimOp::Loop(_) => return None,
     })
 }
 

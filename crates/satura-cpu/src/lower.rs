@@ -33,7 +33,7 @@ pub(crate) fn lower(cx: &mut Compiler<'_>, id: NodeId, epilogue: Option<Program>
     let stored = |cx: &Compiler<'_>, v: &satura_ir::ValueId| cx.dtype(*v).is_some_and(in_storage);
     let first_stored = node.inputs.first().is_some_and(|v| stored(cx, v));
     let done = match node.op.prim() {
-        Some(prim) if first_stored || matches!(prim, PrimOp::If(_)) => {
+        Some(prim) if first_stored || matches!(prim, PrimOp::If(_) | PrimOp::Loop(_)) => {
             primitive(cx, id, node, prim, epilogue)?
         }
         Some(_) => false,
@@ -79,7 +79,8 @@ fn primitive(
         PrimOp::AvgPool(op) if is_f32 => pool::average(cx, node, op),
         PrimOp::Resize(op) if is_f32 => resize::emit(cx, id, node, op),
         PrimOp::Gather(op) => gather::emit(cx, node, op),
-        PrimOp::If(_) => region::emit(cx, id, node),
+        PrimOp::If(_) => region::conditional(cx, id, node),
+        PrimOp::Loop(op) => region::repeat(cx, id, node, op),
         PrimOp::MatMul(_)
         | PrimOp::Conv(_)
         | PrimOp::ConvTranspose(_)
@@ -114,6 +115,7 @@ fn primitive(
         | PrimOp::Not(_)
         | PrimOp::IsNan(_)
         | PrimOp::Cast(_)
+        | PrimOp::BitCast(_)
         | PrimOp::Add(_)
         | PrimOp::Sub(_)
         | PrimOp::Mul(_)

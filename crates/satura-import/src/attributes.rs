@@ -1,6 +1,7 @@
 //! Reading the attributes of a node.
 
 use crate::{Code, Diagnostic, escape};
+use satura_ir::Type;
 use satura_tensor::Tensor;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,8 @@ pub enum AttrValue<G> {
     Tensor(Tensor),
     /// A subgraph.
     Graph(G),
+    /// The type of a value.
+    Type(Type),
     /// A kind that no op of the list takes, by its name.
     Other(&'static str),
 }
@@ -39,6 +42,7 @@ impl<G> AttrValue<G> {
             AttrValue::Strings(_) => "a list of strings",
             AttrValue::Tensor(_) => "a tensor",
             AttrValue::Graph(_) => "a graph",
+            AttrValue::Type(_) => "a type",
             AttrValue::Other(kind) => kind,
         }
     }
@@ -101,6 +105,8 @@ impl<G> Attributes<G> {
         tensor -> Tensor, "a tensor", AttrValue::Tensor(value) => value;
         /// Takes a subgraph, if it is given.
         graph -> G, "a graph", AttrValue::Graph(value) => value;
+        /// Takes a type, if it is given.
+        value_type -> Type, "a type", AttrValue::Type(value) => value;
     }
 
     /// Takes a string of UTF-8, if it is given.

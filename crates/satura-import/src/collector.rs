@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 /// How many nodes are named for each unsupported op.
 const NAMED: usize = 5;
 
+#[derive(Clone, Debug)]
 struct Missing {
     nodes: usize,
     names: Vec<String>,
@@ -13,6 +14,7 @@ struct Missing {
 }
 
 /// Gathers diagnostics up to a number of errors. Unsupported ops are grouped: one diagnostic an op, with a count and some names.
+#[derive(Clone, Debug)]
 pub struct Collector {
     limit: usize,
     diagnostics: Vec<Diagnostic>,

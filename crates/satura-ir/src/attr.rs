@@ -226,6 +226,18 @@ impl<T: AttrValue> AttrValue for Option<T> {
     }
 }
 
+impl AttrValue for crate::Type {
+    fn print(&self) -> String {
+        self.to_string()
+    }
+    fn parse(text: &str, store: &crate::ConstStore) -> Result<Self, String> {
+        crate::text::parse_type(text, store)
+    }
+    fn bind(&mut self, bindings: &Bindings) {
+        *self = crate::Type::bind(self, bindings);
+    }
+}
+
 impl AttrValue for Tensor {
     fn print(&self) -> String {
         crate::text::print_tensor(self)

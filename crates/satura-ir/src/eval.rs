@@ -2,13 +2,14 @@
 
 use crate::exec::{ExecError, Executor, RunReport, Runnable};
 use crate::{Datum, Emit, Graph, OpError, Type, ValueId};
-use satura_tensor::Tensor;
+use satura_tensor::{Bindings, Tensor};
 use std::sync::Arc;
 
 /// What an op may ask for while it is evaluated.
 pub struct EvalCx<'a> {
     regions: &'a [Graph],
     depth: usize,
+    bindings: Bindings,
 }
 
 /// How deep regions and decompositions may nest.
@@ -17,12 +18,12 @@ const MAX_DEPTH: usize = 64;
 impl<'a> EvalCx<'a> {
     /// The context of an op without regions.
     pub fn new() -> Self {
-        EvalCx { regions: &[], depth: 0 }
+        EvalCx { regions: &[], depth: 0, bindings: Bindings::new() }
     }
 
     /// The context of an op with these regions.
     pub fn with_regions(regions: &'a [Graph]) -> Self {
-        EvalCx { regions, depth: 0 }
+        EvalCx { regions, depth: 0, bindings: Bindings::new() }
     }
 
     /// The regions.
@@ -41,7 +42,7 @@ impl<'a> EvalCx<'a> {
         if self.depth >= MAX_DEPTH {
             return Err(OpError::limit(format!("evaluation nests deeper than {MAX_DEPTH}")));
         }
-        eval_graph(graph, inputs, self.depth + 1)
+        eval_graph(graph, inputs, self.depth + 1, &self.bindings)
             .map_err(|error| OpError { kind: error.kind(), message: error.to_string() })
     }
 }
@@ -89,11 +90,29 @@ pub fn evaluate(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>, ExecErr
 
 /// Evaluates a graph on the reference evaluator, on values of any type.
 pub fn evaluate_data(graph: &Graph, inputs: &[Datum]) -> Result<Vec<Datum>, ExecError> {
-    eval_graph(graph, inputs, 0)
+    eval_graph(graph, inputs, 0, &Bindings::new())
 }
 
-fn eval_graph(graph: &Graph, inputs: &[Datum], depth: usize) -> Result<Vec<Datum>, ExecError> {
+/// The symbols around, and those that the sizes of the inputs fix: in a region they may stand for other numbers each time that it runs.
+fn bind_inputs(graph: &Graph, inputs: &[Datum], outer: &Bindings) -> Bindings {
+    let mut bindings = outer.clone();
+    for (id, datum) in graph.inputs().iter().zip(inputs) {
+        let (Some(shape), Some(tensor)) = (graph.ty(*id).shape(), datum.as_tensor()) else { continue };
+        for (dim, size) in shape.iter().zip(tensor.shape()).filter(|(dim, _)| dim.as_const().is_none()) {
+            bindings.extend(i64::try_from(*size).ok().and_then(|size| dim.solve(size)));
+        }
+    }
+    bindings
+}
+
+fn eval_graph(
+    graph: &Graph,
+    inputs: &[Datum],
+    depth: usize,
+    outer: &Bindings,
+) -> Result<Vec<Datum>, ExecError> {
     ExecError::check_data(graph, inputs)?;
+    let bindings = bind_inputs(graph, inputs, outer);
     let order = graph.order().map_err(|_| ExecError::internal("the graph has a cycle"))?;
     let mut remaining = graph.use_counts();
     let mut values: Vec<Option<Datum>> = vec![None; graph.value_count()];
@@ -111,9 +130,15 @@ fn eval_graph(graph: &Graph, inputs: &[Datum], depth: usize) -> Result<Vec<Datum
                     .ok_or_else(|| ExecError::internal("a value was read before its definition"))
             })
             .collect::<Result<_, _>>()?;
-        let cx = EvalCx { regions: &node.regions, depth };
-        let outputs =
-            node.op.eval_data(&arguments, &cx).map_err(|error| ExecError::node(graph, id, error))?;
+        let cx = EvalCx { regions: &node.regions, depth, bindings: bindings.clone() };
+        let outputs = if bindings.is_empty() {
+            node.op.eval_data(&arguments, &cx)
+        } else {
+            let mut op = node.op.clone();
+            op.bind(&bindings);
+            op.eval_data(&arguments, &cx)
+        };
+        let outputs = outputs.map_err(|error| ExecError::node(graph, id, error))?;
         for (value, datum) in node.outputs.iter().zip(outputs) {
             if remaining[value.0 as usize] > 0 {
                 values[value.0 as usize] = Some(datum);

@@ -190,7 +190,10 @@ pub fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError> {
                 value.ty = ty;
                 value.known = known;
             }
-            infer_graph(region)?;
+            match &op {
+                Op::Loop(repeat) => infer_loop(repeat, graph, &inputs, region)?,
+                _ => infer_graph(region)?,
+            }
         }
         graph.node_mut(id).regions = regions;
     }
@@ -207,6 +210,32 @@ pub fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), VerifyError> {
         }
     }
     Ok(())
+}
+
+/// Infers the region of a loop. What it carries may change its shape from one repetition to the next, so the recorded types stand, unless the types of the first values, taken for
+/// all repetitions, turn out to be those of the next ones.
+fn infer_loop(
+    op: &ops::Loop,
+    graph: &Graph,
+    inputs: &[ValueId],
+    region: &mut Graph,
+) -> Result<(), VerifyError> {
+    op.seed(region);
+    let carried: Vec<ValueId> = region.inputs().iter().skip(2).take(op.carried).copied().collect();
+    let first: Vec<&Type> = inputs.iter().skip(2).take(op.carried).map(|value| graph.ty(*value)).collect();
+    if carried.iter().zip(&first).any(|(inside, first)| region.ty(*inside) != *first) {
+        let mut finer = region.clone();
+        for (inside, first) in carried.iter().zip(&first) {
+            finer.value_mut(*inside).ty = (*first).clone();
+        }
+        let next = |region: &Graph, i: usize| region.ty(region.outputs()[1 + i].value).clone();
+        let fits = infer_graph(&mut finer).is_ok() && finer.outputs().len() > op.carried;
+        if fits && first.iter().enumerate().all(|(i, first)| next(&finer, i) == **first) {
+            *region = finer;
+            return Ok(());
+        }
+    }
+    infer_graph(region)
 }
 
 /// The one region that runs, where that is known: a branch written for other sizes need not fit these.

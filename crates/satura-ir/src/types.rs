@@ -101,6 +101,18 @@ impl Type {
         }
     }
 
+    /// The most precise type that takes values of both: tensors of different shapes give one of unknown rank. `None` where containers or dtypes differ.
+    pub fn join(&self, other: &Type) -> Option<Type> {
+        match (self, other) {
+            (a, b) if a == b => Some(a.clone()),
+            (Type::Tensor(a), Type::Tensor(b)) => (a.dtype == b.dtype).then(|| Type::unranked(a.dtype)),
+            (Type::Sequence(a), Type::Sequence(b)) => Some(Type::Sequence(Box::new(a.join(b)?))),
+            (Type::Optional(a), Type::Optional(b)) => Some(Type::Optional(Box::new(a.join(b)?))),
+            (Type::Map(k, a), Type::Map(l, b)) if k == l => Some(Type::Map(*k, Box::new(a.join(b)?))),
+            _ => None,
+        }
+    }
+
     /// Whether a value of type `other` may stand where this type is declared: same dtypes, and no constant extent differs.
     pub fn accepts(&self, other: &Type) -> bool {
         match (self, other) {

@@ -1,7 +1,7 @@
 //! Tensors as device memory and back: the one place that says which dtype has which storage.
 //!
-//! Only 64-bit integers change on the way, into 32-bit words, and never silently: a value out of range is an error. All else is a copy of the tensor's bytes, because the packed kinds
-//! lie as tensors do.
+//! Only two kinds of elements change on the way. 64-bit integers become 32-bit words, never silently: a value out of range is an error. Elements of fewer than 8 bits become bytes.
+//! All else is a copy of the tensor's bytes, because the packed kinds lie as tensors do.
 
 use crate::{DeviceProfile, Storage};
 use satura_tensor::{Bytes, DType, Tensor, TensorError};
@@ -56,7 +56,7 @@ impl fmt::Display for EncodeError {
 
 impl std::error::Error for EncodeError {}
 
-/// The storage of a dtype on a device; `None` for what stays on the host: 64-bit floats, strings, complex numbers, and types below 8 bits or with 8-bit floats.
+/// The storage of a dtype on a device; `None` for what stays on the host: 64-bit floats, strings and complex numbers. Floats of 8 bits and fewer lie as their codes.
 pub fn storage_for(dtype: DType, profile: &DeviceProfile) -> Option<Storage> {
     match dtype {
         DType::F32 => Some(Storage::F32),
@@ -67,23 +67,18 @@ pub fn storage_for(dtype: DType, profile: &DeviceProfile) -> Option<Storage> {
         DType::U64 | DType::U32 => Some(Storage::U32),
         DType::I16 => Some(Storage::I16x2),
         DType::U16 => Some(Storage::U16x2),
-        DType::I8 => Some(Storage::I8x4),
-        DType::U8 => Some(Storage::U8x4),
-        DType::Bool => Some(Storage::Bool8x4),
-        DType::F64
+        DType::I8 | DType::I4 | DType::I2 => Some(Storage::I8x4),
+        DType::U8
+        | DType::U4
+        | DType::U2
         | DType::F8E4M3FN
         | DType::F8E4M3FNUZ
         | DType::F8E5M2
         | DType::F8E5M2FNUZ
         | DType::F8E8M0
-        | DType::F4E2M1
-        | DType::I4
-        | DType::I2
-        | DType::U4
-        | DType::U2
-        | DType::C64
-        | DType::C128
-        | DType::String => None,
+        | DType::F4E2M1 => Some(Storage::U8x4),
+        DType::Bool => Some(Storage::Bool8x4),
+        DType::F64 | DType::C64 | DType::C128 | DType::String => None,
     }
 }
 
@@ -93,6 +88,8 @@ enum Form {
     Same,
     /// 64-bit integers, checked into 32 bits.
     Narrow,
+    /// Several elements a byte, into a byte each.
+    Unpack,
 }
 
 /// `None` if tensors of `dtype` do not lie in `storage`. Dtypes without a storage of their own, except strings, may pass through `U32` as raw bytes, for steps on the host.
@@ -106,8 +103,19 @@ fn form(dtype: DType, storage: Storage) -> Option<Form> {
         | (DType::I16, Storage::I16x2)
         | (DType::U16, Storage::U16x2)
         | (DType::I8, Storage::I8x4)
-        | (DType::U8, Storage::U8x4)
+        | (
+            DType::U8
+            | DType::F8E4M3FN
+            | DType::F8E4M3FNUZ
+            | DType::F8E5M2
+            | DType::F8E5M2FNUZ
+            | DType::F8E8M0,
+            Storage::U8x4,
+        )
         | (DType::Bool, Storage::Bool8x4) => Some(Form::Same),
+        (DType::I4 | DType::I2, Storage::I8x4) | (DType::U4 | DType::U2 | DType::F4E2M1, Storage::U8x4) => {
+            Some(Form::Unpack)
+        }
         (DType::I64, Storage::I32) | (DType::U64, Storage::U32) => Some(Form::Narrow),
         (dtype, Storage::U32)
             if dtype != DType::String && storage_for(dtype, &DeviceProfile::web()).is_none() =>
@@ -127,6 +135,7 @@ pub fn encode(tensor: &Tensor, storage: Storage) -> Result<Cow<'_, [u8]>, Encode
     let bytes: Cow<'_, [u8]> = match form(dtype, storage).ok_or(EncodeError::Kind(dtype, storage))? {
         Form::Same => Cow::Borrowed(tensor.bytes()),
         Form::Narrow => Cow::Owned(narrowed(tensor)?),
+        Form::Unpack => Cow::Owned(unpacked(tensor)),
     };
     let padded = bytes.len().next_multiple_of(GRANULE).max(GRANULE);
     if padded == bytes.len() {
@@ -155,6 +164,27 @@ fn narrowed(tensor: &Tensor) -> Result<Vec<u8>, EncodeError> {
     Ok(out)
 }
 
+/// A byte for each element: signed integers by their value, all else by its code. The first element lies in the lowest bits.
+fn unpacked(tensor: &Tensor) -> Vec<u8> {
+    let (dtype, bits) = (tensor.dtype(), tensor.dtype().bits());
+    let per_byte = 8 / bits;
+    let unused = 8 - bits;
+    let byte = |i: usize| {
+        let high = tensor.bytes()[i / per_byte] << (unused - i % per_byte * bits);
+        if dtype.is_signed_int() { (high.cast_signed() >> unused).cast_unsigned() } else { high >> unused }
+    };
+    (0..tensor.elements()).map(byte).collect()
+}
+
+/// The elements of `bits` bits that lie in a byte each.
+fn packed(bytes: &[u8], bits: usize) -> Vec<u8> {
+    let mask = (1u8 << bits) - 1;
+    let byte = |codes: &[u8]| {
+        codes.iter().enumerate().fold(0u8, |byte, (i, code)| byte | ((code & mask) << (i * bits)))
+    };
+    bytes.chunks(8 / bits).map(byte).collect()
+}
+
 /// Device memory as a tensor. Bytes beyond the tensor are passed over.
 ///
 /// # Errors
@@ -166,11 +196,13 @@ pub fn decode(bytes: &[u8], dtype: DType, shape: &[usize], storage: Storage) -> 
     let needed = match form {
         Form::Same => dtype.byte_len(elements),
         Form::Narrow => elements.checked_mul(4),
+        Form::Unpack => Some(elements),
     };
     let expected = needed.ok_or_else(too_large)?;
     let bytes = bytes.get(..expected).ok_or(EncodeError::Length { expected, actual: bytes.len() })?;
     let owned = match form {
         Form::Same => bytes.to_vec(),
+        Form::Unpack => packed(bytes, dtype.bits()),
         Form::Narrow => {
             let mut out = Vec::with_capacity(elements * 8);
             for word in bytes.as_chunks::<4>().0 {

@@ -6,7 +6,7 @@ use satura_kernel::{
     InterpretError, Kernel, Plan, PlanBuffer, PlanBufferId, Reg, Scalar, Step, Storage, SubgroupOp, UnaryOp,
     decode, encode, interpret, interpret_plan, storage_for,
 };
-use satura_tensor::{DType, Tensor};
+use satura_tensor::{DType, Tensor, cast};
 
 fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|c| f32::from_le_bytes(*c)).collect()
@@ -125,6 +125,12 @@ fn every_storage_survives_a_round_trip() {
         Tensor::from_vec(vec![-128i8, 127, -1, 0, 5], &[5]),
         Tensor::from_vec(vec![255u8, 1, 2, 3, 4, 5, 6], &[7]),
         Tensor::from_bools(&[true, false, true, true, false, true], &[2, 3]),
+        small(DType::I4, &[-8, 7, -1, 0, 3]),
+        small(DType::U4, &[15, 0, 9]),
+        small(DType::I2, &[-2, 1, -1, 0, 1, -2, 0]),
+        small(DType::U2, &[3, 0, 2, 1, 3]),
+        small(DType::F4E2M1, &[-6, 4, 1]),
+        small(DType::F8E4M3FN, &[-448, 2, 0]),
     ];
     for profile in [DeviceProfile::web(), DeviceProfile::lavapipe8()] {
         for tensor in &tensors {
@@ -132,6 +138,12 @@ fn every_storage_survives_a_round_trip() {
             assert_eq!(through(storage, tensor), *tensor, "{storage:?}");
         }
     }
+}
+
+/// Whole numbers in a small dtype.
+fn small(dtype: DType, values: &[i32]) -> Tensor {
+    cast(&Tensor::from_vec(values.to_vec(), &[values.len()]), dtype)
+        .expect("numbers have every numeric dtype")
 }
 
 #[test]

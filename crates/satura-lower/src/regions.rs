@@ -108,7 +108,7 @@ fn class(op: &Op) -> Class {
             | PrimOp::ArgReduce(_)
             | PrimOp::ScatterElements(_)
             | PrimOp::ScatterNd(_) => Class::Nest,
-            PrimOp::ShapeOf(_) | PrimOp::If(_) => Class::Host,
+            PrimOp::ShapeOf(_) | PrimOp::If(_) | PrimOp::Loop(_) => Class::Host,
             PrimOp::Neg(_)
             | PrimOp::Abs(_)
             | PrimOp::Sign(_)
@@ -141,7 +141,8 @@ fn class(op: &Op) -> Class {
             | PrimOp::Less(_)
             | PrimOp::LessEqual(_)
             | PrimOp::Select(_)
-            | PrimOp::Cast(_) => Class::Elementwise,
+            | PrimOp::Cast(_)
+            | PrimOp::BitCast(_) => Class::Elementwise,
         },
     }
 }

@@ -8,10 +8,13 @@ use crate::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodePr
 use crate::tensor::TensorReader;
 use crate::types;
 use satura_import::{Code, Collector, ConverterTable, Diagnostic, Lookup, Symbols, escape};
-use satura_ir::{Def, Graph, NodeId, Type, ValueId, ops};
-use satura_tensor::Tensor;
-use std::collections::HashMap;
+use satura_ir::{Def, Graph, NodeId, Op, Type, ValueId, ops};
+use satura_tensor::{DType, Tensor};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
+
+use body::Kind;
 
 /// The message that a fatal problem was collected: building stops.
 pub(crate) struct Stop;
@@ -52,6 +55,15 @@ struct Scope<'m> {
 
 type FunctionKey<'m> = (&'m str, &'m str, &'m str);
 
+/// What would have to be known of the inputs for the rest of the model to be converted.
+#[derive(Default)]
+pub(crate) struct Needs {
+    /// Name and declared type of every input of the main graph that is not fixed.
+    pub(crate) inputs: Vec<(String, Type)>,
+    /// Inputs whose values are needed; while a region is read, names that it captures.
+    pub(crate) values: BTreeSet<String>,
+}
+
 /// Builds the graph of a model.
 pub(crate) struct Builder<'m> {
     options: &'m Options,
@@ -59,6 +71,7 @@ pub(crate) struct Builder<'m> {
     functions: HashMap<FunctionKey<'m>, &'m FunctionProto>,
     table: ConverterTable<Convert>,
     pub(crate) collector: Collector,
+    pub(crate) needs: Needs,
     symbols: Symbols,
     nodes: usize,
     prefixes: HashMap<String, usize>,
@@ -77,6 +90,7 @@ impl<'m> Builder<'m> {
             functions: HashMap::new(),
             table: ConverterTable::new(convert::ONNX_OPS),
             collector: Collector::new(options.limits.errors),
+            needs: Needs::default(),
             symbols: Symbols::new(),
             nodes: 0,
             prefixes: HashMap::new(),
@@ -107,7 +121,7 @@ impl<'m> Builder<'m> {
             .filter_map(|info| info.r#type.as_ref())
             .for_each(|ty| types::reserve_names(ty, &mut self.symbols));
         let mut graph = Graph::new(if proto.name.is_empty() { "main" } else { &proto.name });
-        self.graph_body(&mut graph, &mut scope, proto, true)?;
+        self.graph_body(&mut graph, &mut scope, proto, Kind::Main)?;
         Ok(graph)
     }
 
@@ -227,16 +241,28 @@ impl<'m> Builder<'m> {
         while inputs.last() == Some(&None) && !failed {
             inputs.pop();
         }
-        let (captures, regions) = self.regions(graph, scope, node)?;
+        let (captures, regions) = self.regions(graph, scope, node, &inputs)?;
         let attributes = self.attributes(scope, node, regions)?;
-        let (Some(attrs), Some(captures), false) = (attributes, captures, failed) else {
+        let (Some(mut attrs), Some(captures), false) = (attributes, captures, failed) else {
             fail_outputs(scope, node);
             return Ok(());
         };
+        if domain.is_empty() && version < 6 {
+            // Which inputs may be overwritten: a hint of the first operator sets.
+            attrs.ignore("consumed_inputs");
+        }
         let first_new = graph.node_bound();
-        let mut cx = NodeCx { graph, version, inputs, attrs, outputs: &node.output, captures };
+        let wanted = RefCell::default();
+        let mut cx = NodeCx { graph, version, inputs, attrs, outputs: &node.output, captures, wanted };
         let result = convert(&mut cx);
         let unread = std::mem::take(&mut cx.attrs).finish();
+        if matches!(&result, Err(error) if error.code == Code::NotConstant) {
+            let mut wanted = cx.wanted.take();
+            if wanted.is_empty() {
+                wanted = cx.inputs.iter().flatten().copied().collect();
+            }
+            self.need(graph, wanted);
+        }
         match result {
             Ok(outputs) => {
                 for error in unread {
@@ -369,6 +395,28 @@ impl<'m> Builder<'m> {
         }
     }
 
+    /// Notes the graph's inputs that these values are computed from. What only the shape of an input decides is no value.
+    fn need(&mut self, graph: &Graph, values: Vec<ValueId>) {
+        let mut pending = values;
+        let mut seen: HashSet<ValueId> = HashSet::new();
+        while let Some(value) = pending.pop() {
+            if !seen.insert(value) {
+                continue;
+            }
+            match graph.producer(value) {
+                Some((_, node)) if matches!(node.op, Op::ShapeOf(_) | Op::Size(_)) => {}
+                Some((_, node)) => pending.extend(&node.inputs),
+                None => {
+                    if let Some(name) =
+                        graph.value(value).name.as_deref().filter(|_| may_be_fixed(graph.ty(value)))
+                    {
+                        self.needs.values.insert(name.to_owned());
+                    }
+                }
+            }
+        }
+    }
+
     fn error(&mut self, scope: &Scope<'m>, diagnostic: Diagnostic) -> Result<(), Stop> {
         self.warn(scope, diagnostic);
         if self.collector.is_full() { Err(Stop) } else { Ok(()) }
@@ -380,6 +428,16 @@ impl<'m> Builder<'m> {
             None => diagnostic,
         });
     }
+}
+
+/// Whether a value of this type may be fixed when a model is read: few numbers or truth values, as far as the type says.
+fn may_be_fixed(ty: &Type) -> bool {
+    const MOST: i64 = 1024;
+    let Some(tensor) = ty.as_tensor() else { return false };
+    let few = tensor.shape.as_ref().is_none_or(|shape| {
+        shape.len() <= 1 && shape.elements().as_const().is_none_or(|elements| elements <= MOST)
+    });
+    few && (tensor.dtype.is_int() || tensor.dtype.is_float() || tensor.dtype == DType::Bool)
 }
 
 /// The node's name, or that of its first output.
@@ -405,4 +463,5 @@ fn label_new(graph: &mut Graph, value: ValueId, label: &str) {
 
 mod body;
 mod call;
+mod loops;
 mod subgraph;

@@ -1,51 +1,58 @@
 //! Reading a whole model: the file, its header, its graph.
 
-use crate::builder::{Builder, domain_key};
+use crate::builder::{Builder, Needs, domain_key};
 use crate::external::ExternalFiles;
-use crate::options::{Imported, Options};
-use crate::proto::{ModelProto, OperatorSetIdProto, TensorProto};
+use crate::options::{Imported, OpenModel, Options, Reading};
+use crate::proto::{ModelProto, OperatorSetIdProto};
+use crate::scan::{self, Root};
 use crate::tensor::TensorReader;
-use crate::{scan, sniff, source};
+use crate::{sniff, source};
 use bytes::Bytes;
 use prost::Message;
-use satura_import::{Code, Diagnostic, ImportError, escape};
-use satura_tensor::Tensor;
+use satura_import::{Code, Diagnostic, ImportError, Severity, escape};
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::path::Path;
 use std::rc::Rc;
 
 /// The versions of the standard operator set that are read.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 1..=28;
 
 /// The versions of the file format that are read.
 const IR_VERSIONS: std::ops::RangeInclusive<i64> = 3..=1000;
 
 /// Reads a model from its file. External data is looked for in the file's folder.
 pub fn read_file(path: &Path, options: &Options) -> Result<Imported, ImportError> {
+    match read_file_or_needs(path, options)? {
+        Reading::Whole(imported) => Ok(imported),
+        Reading::Open(open) => Err(open.error),
+    }
+}
+
+/// Like [`read_file`], where a model that needs values or sizes of inputs before it can be converted is no failure.
+pub fn read_file_or_needs(path: &Path, options: &Options) -> Result<Reading, ImportError> {
     let opened = source::open(path, options.limits.file_bytes, options.map_files)?;
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    read(opened.bytes, Some(folder), Some(opened.metadata), options).map_err(|error| error.in_file(path))
+    match read(opened.bytes, Some(folder), Some(opened.metadata), options) {
+        Ok(Reading::Open(open)) => {
+            Ok(Reading::Open(Box::new(OpenModel { error: open.error.in_file(path), ..*open })))
+        }
+        other => other.map_err(|error| error.in_file(path)),
+    }
 }
 
 /// Reads a model from bytes. `folder` is where its external data is, if it has any.
 pub fn read_bytes(bytes: Vec<u8>, folder: Option<&Path>, options: &Options) -> Result<Imported, ImportError> {
-    read(Bytes::from(bytes), folder, None, options)
+    match read(Bytes::from(bytes), folder, None, options)? {
+        Reading::Whole(imported) => Ok(imported),
+        Reading::Open(open) => Err(open.error),
+    }
 }
 
-/// Reads a lone tensor, as test data is kept: a serialised `TensorProto` whose data is in the message.
-pub fn read_tensor_proto(bytes: Vec<u8>) -> Result<Tensor, ImportError> {
-    let options = Options::default();
-    scan::scan_tensor(&bytes, &options.limits)?;
-    let proto = TensorProto::decode(Bytes::from(bytes)).map_err(decode_error)?;
-    let files = ExternalFiles::new(None, None, &options);
-    Ok(TensorReader { limits: options.limits, files }.dense(&proto)?)
-}
-
-fn decode_error(error: prost::DecodeError) -> Diagnostic {
+pub(crate) fn decode_error(error: prost::DecodeError) -> Diagnostic {
     Diagnostic::error(Code::Parse, format!("the file is not a well-formed message: {error}"))
 }
 
@@ -58,7 +65,7 @@ fn read(
     folder: Option<&Path>,
     file: Option<Metadata>,
     options: &Options,
-) -> Result<Imported, ImportError> {
+) -> Result<Reading, ImportError> {
     if bytes.is_empty() {
         return Err(Diagnostic::error(Code::NoGraph, "the file is empty: no graph")
             .help("download or export the model again")
@@ -67,7 +74,7 @@ fn read(
     if let Some(found) = sniff::by_signature(&bytes) {
         return Err(looks_like(found).into());
     }
-    scan::scan_model(&bytes, &options.limits).map_err(|error| match sniff::by_text(&bytes) {
+    scan::scan(&bytes, Root::Model, &options.limits).map_err(|error| match sniff::by_text(&bytes) {
         Some(found) if error.code == Code::Parse => looks_like(found),
         _ => error,
     })?;
@@ -104,7 +111,26 @@ fn read(
     for warning in builder.tensors.files.take_warnings() {
         builder.collector.push(warning);
     }
-    let warnings = builder.collector.finish()?;
+    let mut opsets: Vec<(String, i64)> = opsets.into_iter().collect();
+    opsets.sort();
+    let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_owned();
+    let Builder { collector, needs, .. } = builder;
+    let warnings = match collector.finish() {
+        Ok(warnings) => warnings,
+        Err(error) => {
+            let sizes = needs.inputs.iter().any(|(_, ty)| ty.dtype().is_some() && ty.sizes().is_none());
+            let only_needs = error
+                .diagnostics
+                .iter()
+                .all(|d| d.severity == Severity::Warning || d.code == Code::NotConstant);
+            if !only_needs || (needs.values.is_empty() && !sizes) {
+                return Err(error);
+            }
+            let Needs { inputs, values } = needs;
+            let open = OpenModel { inputs, values, sizes, error, ir_version, opsets, producer };
+            return Ok(Reading::Open(Box::new(open)));
+        }
+    };
     let Ok(graph) = built else {
         return Err(Diagnostic::error(Code::Invalid, "the model could not be read").into());
     };
@@ -112,10 +138,7 @@ fn read(
         diagnostics: errors.into_iter().map(|e| Diagnostic::error(Code::Invalid, e.to_string())).collect(),
         more: 0,
     })?;
-    let mut opsets: Vec<(String, i64)> = opsets.into_iter().collect();
-    opsets.sort();
-    let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_owned();
-    Ok(Imported { graph, warnings, ir_version, opsets, producer })
+    Ok(Reading::Whole(Imported { graph, warnings, ir_version, opsets, producer }))
 }
 
 /// Operator sets by domain. One domain in two versions, and a version of the standard domain that is not read, are errors.

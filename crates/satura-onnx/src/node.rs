@@ -3,10 +3,16 @@
 use satura_import::{Attributes, Code, Diagnostic};
 use satura_ir::{Emit, Graph, Op, SymTensor, Type, ValueId};
 use satura_tensor::{DType, Elements, Shape, Tensor};
+use std::cell::RefCell;
 
 /// A subgraph, read.
 #[derive(Debug)]
-pub(crate) struct Region(pub(crate) Graph);
+pub(crate) struct Region {
+    /// What it computes. Its inputs are its own, then the captures.
+    pub(crate) graph: Graph,
+    /// For a loop: the carried values that are optional at first only, by position.
+    pub(crate) optional_first: Vec<usize>,
+}
 
 /// What a converter gives: the node's outputs, at least as many as the model names.
 pub(crate) type Converted = Result<Vec<ValueId>, Diagnostic>;
@@ -28,6 +34,8 @@ pub(crate) struct NodeCx<'a> {
     pub(crate) outputs: &'a [String],
     /// What the subgraphs read from outside: the inputs of each region.
     pub(crate) captures: Vec<ValueId>,
+    /// Values whose elements were asked for and are not known: what a caller could fix.
+    pub(crate) wanted: RefCell<Vec<ValueId>>,
 }
 
 impl NodeCx<'_> {
@@ -147,7 +155,7 @@ impl NodeCx<'_> {
         if let Some(known) = self.graph.value(value).known.as_ref().and_then(SymTensor::constants) {
             return Some(known);
         }
-        match self.graph.constant(value)?.to_elements() {
+        match self.constant_of(value)?.to_elements() {
             Elements::Int(v) => v.into_iter().map(|x| i64::try_from(x).ok()).collect(),
             _ => None,
         }
@@ -163,10 +171,19 @@ impl NodeCx<'_> {
 
     /// The elements of a constant of floats.
     pub(crate) fn floats(&self, value: ValueId) -> Option<Vec<f64>> {
-        match self.graph.constant(value)?.to_elements() {
+        match self.constant_of(value)?.to_elements() {
             Elements::Float(v) => Some(v),
             _ => None,
         }
+    }
+
+    /// The tensor of a value, if it is a constant.
+    pub(crate) fn constant_of(&self, value: ValueId) -> Option<&Tensor> {
+        let constant = self.graph.constant(value);
+        if constant.is_none() {
+            self.wanted.borrow_mut().push(value);
+        }
+        constant
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a caller can choose, and what reading gives.
 
-use satura_import::{Diagnostic, Limits};
-use satura_ir::Graph;
+use satura_import::{Diagnostic, ImportError, Limits};
+use satura_ir::{Graph, Type};
 use satura_tensor::Tensor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a model is read.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Options {
     pub allow_hard_links: bool,
     /// Graph inputs to be read as constants, by name: for models that compute axes or shapes from what is the same in every run.
     pub fixed_inputs: BTreeMap<String, Tensor>,
+    /// Sizes of graph inputs, by name, outermost first: they take the place of declared sizes that are not constant.
+    pub input_sizes: BTreeMap<String, Vec<usize>>,
     /// Where a declared type contradicts the inferred one, go on with a warning and the inferred type.
     pub ignore_declared_types: bool,
 }
@@ -28,6 +30,7 @@ impl Default for Options {
             map_files: true,
             allow_hard_links: false,
             fixed_inputs: BTreeMap::new(),
+            input_sizes: BTreeMap::new(),
             ignore_declared_types: false,
         }
     }
@@ -46,4 +49,32 @@ pub struct Imported {
     pub opsets: Vec<(String, i64)>,
     /// The program that wrote the file, with its version; empty if it does not say.
     pub producer: String,
+}
+
+/// A model that cannot be converted before the values or the sizes of some inputs are known: axes, shapes or counts are computed from them.
+#[derive(Clone, Debug)]
+pub struct OpenModel {
+    /// Name and declared type of every input that is not fixed, in order.
+    pub inputs: Vec<(String, Type)>,
+    /// The inputs whose values would help, as candidates for [`Options::fixed_inputs`]. More may turn up when these are fixed.
+    pub values: BTreeSet<String>,
+    /// Whether [`Options::input_sizes`] can say more than the file does.
+    pub sizes: bool,
+    /// Why the model cannot be converted as it is.
+    pub error: ImportError,
+    /// What [`Imported`] says of the file.
+    pub ir_version: i64,
+    /// The same.
+    pub opsets: Vec<(String, i64)>,
+    /// The same.
+    pub producer: String,
+}
+
+/// What reading gives when a model that needs values of inputs is no failure.
+#[derive(Clone, Debug)]
+pub enum Reading {
+    /// The whole model.
+    Whole(Imported),
+    /// A model that needs values or sizes of inputs.
+    Open(Box<OpenModel>),
 }

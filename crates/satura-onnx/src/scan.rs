@@ -22,6 +22,31 @@ enum Message {
     Shape,
     Dimension,
     Function,
+    Sequence,
+    Map,
+    Optional,
+}
+
+/// What a whole file can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    Model,
+    Tensor,
+    Sequence,
+    Optional,
+    Map,
+}
+
+impl Root {
+    fn message(self) -> Message {
+        match self {
+            Root::Model => Message::Model,
+            Root::Tensor => Message::Tensor,
+            Root::Sequence => Message::Sequence,
+            Root::Optional => Message::Optional,
+            Root::Map => Message::Map,
+        }
+    }
 }
 
 /// What a field holds.
@@ -42,19 +67,20 @@ enum Field {
 fn field(message: Message, number: u64) -> Field {
     use Field::{Bytes, Doubles, Fixed32, Floats, Text, Varint, Varints};
     use Message::{
-        Attribute, Dimension, Function, Graph, Model, Node, Opset, Shape, SparseTensor, StringString, Tensor,
+        Attribute, Dimension, Function, Graph, Map, Model, Node, Opset, Optional, Sequence, Shape,
+        SparseTensor, StringString, Tensor,
     };
     use Message::{Type, TypeElement, TypeMap, TypeTensor, ValueInfo};
     match (message, number) {
         (Model, 1) | (Opset, 2) | (Tensor, 2 | 14) | (TypeTensor, 1) | (TypeMap, 1) | (Dimension, 1) => {
             Varint
         }
-        (Attribute, 3 | 20) => Varint,
-        (Tensor, 1 | 5 | 7 | 11) | (SparseTensor, 3) | (Attribute, 8) => Varints,
+        (Attribute, 3 | 20) | (Sequence | Map | Optional, 2) => Varint,
+        (Tensor, 1 | 5 | 7 | 11) | (SparseTensor, 3) | (Attribute, 8) | (Map, 3) => Varints,
         (Attribute, 2) => Fixed32,
         (Attribute, 7) | (Tensor, 4) => Floats,
         (Tensor, 10) => Doubles,
-        (Attribute, 4 | 9) | (Tensor, 6 | 9) => Bytes,
+        (Attribute, 4 | 9) | (Tensor, 6 | 9) | (Map, 4) => Bytes,
         (Model, 2 | 3) | (Opset, 1) | (StringString, 1 | 2) | (Graph, 2) | (Node, 1 | 2 | 3 | 4 | 7 | 8) => {
             Text
         }
@@ -62,14 +88,17 @@ fn field(message: Message, number: u64) -> Field {
         | (Tensor, 8)
         | (ValueInfo, 1)
         | (Dimension, 2)
-        | (Function, 1 | 4 | 5 | 6 | 10 | 13) => Text,
+        | (Function, 1 | 4 | 5 | 6 | 10 | 13)
+        | (Sequence | Map | Optional, 1) => Text,
         (Model, 7) | (Attribute, 6 | 11) => Field::Message(Graph),
         (Model, 8) | (Function, 9) => Field::Message(Opset),
         (Model, 25) => Field::Message(Function),
         (Graph, 1) | (Function, 7) => Field::Message(Node),
-        (Graph, 5) | (Attribute, 5 | 10) | (SparseTensor, 1 | 2) => Field::Message(Tensor),
+        (Graph, 5) | (Attribute, 5 | 10) | (SparseTensor, 1 | 2) | (Sequence | Optional, 3) => {
+            Field::Message(Tensor)
+        }
         (Graph, 11..=13) => Field::Message(ValueInfo),
-        (Graph, 15) | (Attribute, 22 | 23) => Field::Message(SparseTensor),
+        (Graph, 15) | (Attribute, 22 | 23) | (Sequence | Optional, 4) => Field::Message(SparseTensor),
         (Node, 5) | (Function, 11) => Field::Message(Attribute),
         (Attribute, 14 | 15) | (ValueInfo, 2) | (TypeElement, 1) | (TypeMap, 2) => Field::Message(Type),
         (Tensor, 13) => Field::Message(StringString),
@@ -78,6 +107,9 @@ fn field(message: Message, number: u64) -> Field {
         (Type, 5) => Field::Message(TypeMap),
         (TypeTensor, 2) => Field::Message(Shape),
         (Shape, 1) => Field::Message(Dimension),
+        (Sequence | Map | Optional, 5) => Field::Message(Sequence),
+        (Sequence | Optional, 6) => Field::Message(Map),
+        (Sequence | Optional, 7) => Field::Message(Optional),
         _ => Field::Unknown,
     }
 }
@@ -88,23 +120,14 @@ const FIELDS_PER_NODE: usize = 16;
 /// The decoder's own bound on nesting.
 const DECODER_DEPTH: usize = 100;
 
-/// Checks a whole model.
-pub(crate) fn scan_model(bytes: &[u8], limits: &Limits) -> Result<(), Diagnostic> {
-    scan(bytes, Message::Model, limits)
-}
-
-/// Checks a lone tensor.
-pub(crate) fn scan_tensor(bytes: &[u8], limits: &Limits) -> Result<(), Diagnostic> {
-    scan(bytes, Message::Tensor, limits)
-}
-
 fn parse_error(at: usize, message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code::Parse, message).at_byte(at).help("the file is damaged or is not an ONNX model")
 }
 
-fn scan(bytes: &[u8], root: Message, limits: &Limits) -> Result<(), Diagnostic> {
+/// Checks a whole file.
+pub(crate) fn scan(bytes: &[u8], root: Root, limits: &Limits) -> Result<(), Diagnostic> {
     let depth = limits.depth.min(DECODER_DEPTH);
-    let mut open = vec![(root, bytes.len())];
+    let mut open = vec![(root.message(), bytes.len())];
     let most_fields = limits.nodes.saturating_mul(FIELDS_PER_NODE);
     let (mut nodes, mut fields) = (0usize, 0usize);
     let mut at = 0;

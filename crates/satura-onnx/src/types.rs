@@ -35,11 +35,38 @@ const DTYPES: &[(i32, DType)] = &[
     (26, DType::I2),
 ];
 
+/// The number of an element type in the format.
+pub(crate) fn number(dtype: DType) -> i32 {
+    DTYPES.iter().find(|(_, d)| *d == dtype).map(|(number, _)| *number).expect("every element type has a row")
+}
+
 /// The element type of that number.
 pub(crate) fn dtype(number: i64) -> Result<DType, Diagnostic> {
     DTYPES.iter().find(|(n, _)| i64::from(*n) == number).map(|(_, dtype)| *dtype).ok_or_else(|| {
         Diagnostic::error(Code::DType, format!("element type {number} does not exist"))
             .help("element types are numbers from 1 (float) to 26 (int2)")
+    })
+}
+
+/// The element type of that name, as operator sets before 6 write it.
+pub(crate) fn dtype_named(name: &str) -> Option<DType> {
+    Some(match name {
+        "FLOAT" => DType::F32,
+        "UINT8" => DType::U8,
+        "INT8" => DType::I8,
+        "UINT16" => DType::U16,
+        "INT16" => DType::I16,
+        "INT32" => DType::I32,
+        "INT64" => DType::I64,
+        "STRING" => DType::String,
+        "BOOL" => DType::Bool,
+        "FLOAT16" => DType::F16,
+        "DOUBLE" => DType::F64,
+        "UINT32" => DType::U32,
+        "UINT64" => DType::U64,
+        "COMPLEX64" => DType::C64,
+        "COMPLEX128" => DType::C128,
+        _ => return None,
     })
 }
 

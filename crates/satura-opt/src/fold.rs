@@ -49,7 +49,8 @@ fn known(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
 
 fn constant(g: &View<'_>, n: NodeId, options: &Options) -> Result<Patch, Skip> {
     let node = g.node(n);
-    if matches!(node.op, Op::Const(_)) || !node.regions.is_empty() {
+    // Random numbers are drawn in each run, and whoever writes the model out wants to find them drawn.
+    if matches!(node.op, Op::Const(_) | Op::Random(_)) || !node.regions.is_empty() {
         return Err(Skip::NoMatch);
     }
     let inputs: Vec<Tensor> =

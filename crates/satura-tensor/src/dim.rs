@@ -127,6 +127,11 @@ impl Dim {
         }
     }
 
+    /// The summands: a coefficient and the atoms it multiplies, each with its power. None for 0; no atoms for the constant.
+    pub fn terms(&self) -> impl Iterator<Item = (i64, &[(Atom, u32)])> {
+        self.terms.iter().map(|(monomial, coefficient)| (*coefficient, &monomial[..]))
+    }
+
     /// Whether this is the constant `value`.
     pub fn is(&self, value: i64) -> bool {
         self.as_const() == Some(value)

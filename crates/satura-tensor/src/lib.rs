@@ -33,5 +33,6 @@ pub use elements::{Elements, cast};
 pub use npy::{NpyError, read_npy, write_npy};
 pub use parse_dim::{DimParseError, parse_dim};
 pub use shape::{Shape, broadcast_dims, broadcast_sizes, contiguous_strides};
+pub use small_float::{SmallFloat, SpecialValues};
 pub use tensor::{Bytes, Element, Tensor, TensorError};
 pub use tolerance::{Tolerance, tolerances};

@@ -4,16 +4,20 @@ use crate::DType;
 
 /// A format of at most 8 bits, described by its fields.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SmallFloat {
-    exponent_bits: u32,
-    mantissa_bits: u32,
-    bias: i32,
-    special: Special,
+pub struct SmallFloat {
+    /// Bits of the exponent.
+    pub exponent_bits: u32,
+    /// Bits of the mantissa.
+    pub mantissa_bits: u32,
+    /// What is subtracted from the stored exponent.
+    pub bias: i32,
+    /// NaN and infinity.
+    pub special: SpecialValues,
 }
 
 /// What the format does with NaN and infinity.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Special {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpecialValues {
     /// All-ones exponent is infinity or NaN, as in IEEE 754.
     Ieee,
     /// Only the all-ones code is NaN; no infinity.
@@ -27,34 +31,38 @@ enum Special {
 }
 
 impl SmallFloat {
-    pub(crate) fn of(dtype: DType) -> Option<Self> {
+    /// The format of a dtype; `None` for every other dtype.
+    pub fn of(dtype: DType) -> Option<Self> {
         let (exponent_bits, mantissa_bits, bias, special) = match dtype {
-            DType::F8E4M3FN => (4, 3, 7, Special::AllOnesNan),
-            DType::F8E4M3FNUZ => (4, 3, 8, Special::NegativeZeroNan),
-            DType::F8E5M2 => (5, 2, 15, Special::Ieee),
-            DType::F8E5M2FNUZ => (5, 2, 16, Special::NegativeZeroNan),
-            DType::F8E8M0 => (8, 0, 127, Special::Scale),
-            DType::F4E2M1 => (2, 1, 1, Special::None),
+            DType::F8E4M3FN => (4, 3, 7, SpecialValues::AllOnesNan),
+            DType::F8E4M3FNUZ => (4, 3, 8, SpecialValues::NegativeZeroNan),
+            DType::F8E5M2 => (5, 2, 15, SpecialValues::Ieee),
+            DType::F8E5M2FNUZ => (5, 2, 16, SpecialValues::NegativeZeroNan),
+            DType::F8E8M0 => (8, 0, 127, SpecialValues::Scale),
+            DType::F4E2M1 => (2, 1, 1, SpecialValues::None),
             _ => return None,
         };
         Some(SmallFloat { exponent_bits, mantissa_bits, bias, special })
     }
 
-    fn sign_bit(self) -> u32 {
+    /// The sign as a bit of the code. [`SpecialValues::Scale`] has no sign.
+    pub fn sign_bit(self) -> u32 {
         1 << (self.exponent_bits + self.mantissa_bits)
     }
 
-    fn nan_code(self) -> u32 {
+    /// A code of NaN, if the format has one.
+    pub fn nan_code(self) -> u32 {
         match self.special {
-            Special::NegativeZeroNan => self.sign_bit(),
-            Special::Scale => 0xff,
+            SpecialValues::NegativeZeroNan => self.sign_bit(),
+            SpecialValues::Scale => 0xff,
             _ => self.sign_bit() - 1,
         }
     }
 
-    pub(crate) fn decode(self, code: u8) -> f64 {
+    /// The value of a code, exactly.
+    pub fn decode(self, code: u8) -> f64 {
         let code = u32::from(code);
-        if self.special == Special::Scale {
+        if self.special == SpecialValues::Scale {
             return if code == 0xff { f64::NAN } else { 2f64.powi(code as i32 - 127) };
         }
         let magnitude = code & (self.sign_bit() - 1);
@@ -63,10 +71,10 @@ impl SmallFloat {
         let fraction = f64::from(magnitude & ((1 << self.mantissa_bits) - 1));
         let top = (1 << self.exponent_bits) - 1;
         match self.special {
-            Special::Ieee if exponent == top && fraction == 0.0 => return sign * f64::INFINITY,
-            Special::Ieee if exponent == top => return f64::NAN,
-            Special::AllOnesNan if magnitude == self.sign_bit() - 1 => return f64::NAN,
-            Special::NegativeZeroNan if code == self.sign_bit() => return f64::NAN,
+            SpecialValues::Ieee if exponent == top && fraction == 0.0 => return sign * f64::INFINITY,
+            SpecialValues::Ieee if exponent == top => return f64::NAN,
+            SpecialValues::AllOnesNan if magnitude == self.sign_bit() - 1 => return f64::NAN,
+            SpecialValues::NegativeZeroNan if code == self.sign_bit() => return f64::NAN,
             _ => {}
         }
         let unit = 2f64.powi(-(self.mantissa_bits as i32));
@@ -78,8 +86,8 @@ impl SmallFloat {
     }
 
     /// Rounds to nearest, ties to even. Beyond the greatest finite value: infinity, else NaN, else saturation, as the format has them.
-    pub(crate) fn encode(self, value: f64) -> u8 {
-        if self.special == Special::Scale {
+    pub fn encode(self, value: f64) -> u8 {
+        if self.special == SpecialValues::Scale {
             if value.is_nan() || value <= 0.0 {
                 return if value == 0.0 { 0 } else { 0xff };
             }
@@ -118,12 +126,12 @@ impl SmallFloat {
             low + 1
         } else {
             match self.special {
-                Special::Ieee => greatest + 1,
-                Special::None => greatest,
+                SpecialValues::Ieee => greatest + 1,
+                SpecialValues::None => greatest,
                 _ => return self.nan_code() as u8 | if negative { self.sign_bit() as u8 } else { 0 },
             }
         };
-        let keeps_sign = negative && !(code == 0 && self.special == Special::NegativeZeroNan);
+        let keeps_sign = negative && !(code == 0 && self.special == SpecialValues::NegativeZeroNan);
         (code | if keeps_sign { self.sign_bit() } else { 0 }) as u8
     }
 }

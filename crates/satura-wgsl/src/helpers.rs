@@ -147,7 +147,7 @@ impl Helper {
     r = select(r, r + y, r < $F(0.0f));
     r = select(r, r - y, r >= y);
     r = select(r, x, x < y);
-    return select(r, -r, a < $F(0.0f));
+    return bitcast<$F>(bitcast<$U>(r) | (bitcast<$U>(a) & $U(0x80000000u)));
 }
 "
             }

@@ -58,15 +58,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         for start in (0..count).step_by(BATCH) {
             let end = (start + BATCH).min(count);
             let batch = scaled[start * height * width..end * height * width].to_vec();
-            let inputs =
-                Inputs::from([(input.clone(), Tensor::from_vec(batch, &[end - start, 1, height, width]))]);
-            let compiled = session.compile(&satura::shapes_of(&inputs))?;
+            let batch = Tensor::from_vec(batch, &[end - start, 1, height, width]);
+            let inputs = Inputs::from([(input.clone(), batch.into())]);
+            let compiled = session.compile(&inputs)?;
             report = (compiled.compile_time.as_secs_f64() * 1e3, compiled.report().peak_bytes);
             let clock = Instant::now();
             let outputs = session.run(&inputs)?;
             seconds += clock.elapsed().as_secs_f64();
-            let logits =
-                outputs.first().and_then(|(_, t)| t.as_slice::<f32>()).ok_or("f32 logits expected")?;
+            let logits = outputs.first().and_then(|(_, value)| value.as_tensor()?.as_slice::<f32>());
+            let logits = logits.ok_or("f32 logits expected")?;
             for (row, label) in logits.chunks_exact(logits.len() / (end - start)).zip(&labels[start..end]) {
                 let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(digit, _)| digit);
                 right += usize::from(best == Some(usize::from(*label)));

@@ -1,12 +1,12 @@
 //! From inputs and explicit sizes to one value for every symbol.
 
-use satura_ir::{Graph, Type, ValueId};
-use satura_tensor::{Bindings, DType, Dim, Symbol, Tensor};
+use satura_ir::{Datum, Graph, Type, ValueId};
+use satura_tensor::{Bindings, DType, Dim, Symbol};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Tensors by input name.
-pub type Inputs = BTreeMap<String, Tensor>;
+/// Values by input name.
+pub type Inputs = BTreeMap<String, Datum>;
 
 /// Sizes by input name.
 pub type InputShapes = BTreeMap<String, Vec<usize>>;
@@ -121,7 +121,7 @@ impl fmt::Display for BindError {
             BindError::UnknownInput { name, .. } => write!(f, "the model has no input {name:?}"),
             BindError::UnknownSymbol { name, .. } => write!(f, "the model has no symbol {name:?}"),
             BindError::Type { name, declared, given } => {
-                write!(f, "input {name:?} is {declared}, a tensor of type {given} was given")
+                write!(f, "input {name:?} is {declared}, but {given} was given")
             }
             BindError::Extent { name, axis, declared, given, why } => {
                 write!(f, "input {name:?}: axis {axis} is declared as {declared}, {given} was given: {why}")
@@ -155,8 +155,8 @@ fn check_names<'a>(graph: &Graph, names: impl Iterator<Item = &'a String>) -> Re
     Ok(())
 }
 
-/// The tensors in the order of the graph's inputs, their dtypes checked.
-pub fn order_inputs(graph: &Graph, inputs: &Inputs) -> Result<Vec<Tensor>, BindError> {
+/// The values in the order of the graph's inputs, their dtypes and containers checked.
+pub fn order_inputs(graph: &Graph, inputs: &Inputs) -> Result<Vec<Datum>, BindError> {
     check_names(graph, inputs.keys())?;
     let missing: Vec<String> = graph
         .inputs()
@@ -172,15 +172,27 @@ pub fn order_inputs(graph: &Graph, inputs: &Inputs) -> Result<Vec<Tensor>, BindE
         .iter()
         .map(|id| {
             let name = input_name(graph, *id);
-            let tensor = inputs[&name].clone();
-            if graph.ty(*id).dtype() != Some(tensor.dtype()) {
-                let (declared, given) =
-                    (graph.ty(*id).to_string(), Type::of(tensor.dtype(), tensor.shape()).to_string());
-                return Err(BindError::Type { name, declared, given });
+            let datum = inputs[&name].clone();
+            let ty = graph.ty(*id);
+            // Sizes are checked against each other when symbols are solved for.
+            let fits = match &datum {
+                Datum::Tensor(tensor) => ty.dtype() == Some(tensor.dtype()),
+                other => other.fits(ty),
+            };
+            if fits {
+                Ok(datum)
+            } else {
+                Err(BindError::Type { name, declared: ty.to_string(), given: datum.describe() })
             }
-            Ok(tensor)
         })
         .collect()
+}
+
+/// [`order_inputs`], where names that the graph does not have are left out: inputs whose values are in it already.
+pub(crate) fn order_known(graph: &Graph, inputs: &Inputs) -> Result<Vec<Datum>, BindError> {
+    let known = |name: &String| graph.inputs().iter().any(|id| input_name(graph, *id) == *name);
+    let inputs = inputs.iter().filter(|(name, _)| known(name));
+    order_inputs(graph, &inputs.map(|(name, datum)| (name.clone(), datum.clone())).collect())
 }
 
 /// Solves for the symbols of a graph: `dims` are given, the rest follows from the sizes of inputs. Symbols that nothing fixes are not in the result.
@@ -308,7 +320,7 @@ mod tests {
             "input \"x\": axis 1 is declared as 2*H + 1, 8 was given: no whole size solves this",
         );
         check(&[], &[("y", &[4, 15, 2])], "input \"y\": axis 2 is declared as 3, 2 was given: it must be 3");
-        check(&[], &[("x", &[4])], "input \"x\" is f32[N, 2*H + 1], a tensor of type f32[4] was given");
+        check(&[], &[("x", &[4])], "input \"x\" is f32[N, 2*H + 1], but f32[4] was given");
         check(&[("Q", 1)], &[], "the model has no symbol \"Q\"");
         check(&[], &[("z", &[1])], "the model has no input \"z\"");
     }

@@ -7,8 +7,8 @@
 //! let device = Device::open(DeviceKind::Auto, None)?;
 //! let mut session = Session::new(&model, &device, Default::default());
 //! let image = satura::tensor::read_npy(&std::fs::read("image.npy")?)?;
-//! for (name, tensor) in session.run(&Inputs::from([("image".to_owned(), image)]))? {
-//!     println!("{name}: {:?}", tensor.shape());
+//! for (name, value) in session.run(&Inputs::from([("image".to_owned(), image.into())]))? {
+//!     println!("{name}: {}", value.describe());
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -20,28 +20,34 @@
 //! `satura_tensor::tolerances`.
 
 mod bind;
+mod compare;
 mod compile;
 mod device;
 mod error;
+mod fallback;
+mod fix;
 mod flops;
 mod inspect;
 mod model;
 mod plan_json;
 mod random;
 mod session;
+mod specialise;
 mod verify;
 
 pub use bind::{BindError, InputShapes, Inputs, describe_inputs, order_inputs, solve, unbound};
+pub use compare::compare_data;
 pub use compile::{Compilation, compile};
 pub use device::{AdapterSummary, DEVICE_NAMES, Device, DeviceKind, adapter_profile, adapters, device_kinds};
 pub use error::Error;
 pub use inspect::{Summary, summarise};
 #[cfg(feature = "onnx")]
-pub use model::read_onnx_tensor;
-pub use model::{LoadOptions, Model, load};
+pub use model::read_onnx_datum;
+pub use model::{LoadOptions, Model, Open, load};
 pub use random::random_inputs;
 pub use satura_wgsl::Target;
-pub use session::{Compiled, Session, ready_for, shapes_of, specialise};
+pub use session::{Compiled, Session, shapes_of};
+pub use specialise::{ready_for, specialise};
 pub use verify::{Compared, Side, Verdict, verify};
 
 pub use satura_import as import;

@@ -1,9 +1,17 @@
 //! Loading a model, whatever its format.
 
 use crate::Error;
-use satura_import::{Diagnostic, Limits};
+use crate::bind::Inputs;
+#[cfg(feature = "onnx")]
+use crate::session::shapes_of;
+use satura_import::{Diagnostic, ImportError, Limits};
 use satura_ir::{ConstStore, Graph, OpRegistry, parse_module};
+#[cfg(feature = "onnx")]
+use satura_ir::{Datum, Type};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How a model is read.
@@ -34,6 +42,19 @@ pub struct Model {
     pub properties: Vec<(String, String)>,
     /// How long reading took.
     pub load_time: Duration,
+    /// Set where the model cannot be converted before the values of some inputs are known. [`graph`](Self::graph) then has the inputs and nothing else.
+    pub open: Option<Arc<Open>>,
+}
+
+/// What a model waits for.
+#[derive(Clone, Debug)]
+pub struct Open {
+    /// The inputs whose values are needed, as far as the file by itself shows.
+    pub values: BTreeSet<String>,
+    /// Why the model cannot be converted without them.
+    pub error: ImportError,
+    #[cfg(feature = "onnx")]
+    reader: satura_onnx::Options,
 }
 
 impl Model {
@@ -46,7 +67,64 @@ impl Model {
             format: "graph",
             properties: Vec::new(),
             load_time: Duration::ZERO,
+            open: None,
         }
+    }
+
+    /// The error for what needs the whole model, where it is not whole without values of inputs.
+    pub fn check_whole(&self) -> Result<(), Error> {
+        match &self.open {
+            None => Ok(()),
+            Some(open) => Err(Error::Import(open.error.clone())),
+        }
+    }
+
+    /// The whole model for these inputs: itself, unless it needs the values of some of them. It then is read again, with those values and with the sizes of all inputs, and has
+    /// no such inputs any more; the names of those that became constants come with it.
+    pub fn whole_for(&self, inputs: &Inputs) -> Result<(Cow<'_, Model>, BTreeSet<String>), Error> {
+        match &self.open {
+            None => Ok((Cow::Borrowed(self), BTreeSet::new())),
+            Some(open) => self.read_for(open, inputs).map(|(model, fixed)| (Cow::Owned(model), fixed)),
+        }
+    }
+
+    #[cfg(feature = "onnx")]
+    fn read_for(&self, open: &Open, inputs: &Inputs) -> Result<(Model, BTreeSet<String>), Error> {
+        let start = Instant::now();
+        crate::bind::order_inputs(&self.graph, inputs)?;
+        let mut reader = open.reader.clone();
+        reader.input_sizes = shapes_of(inputs);
+        let mut wanted = open.values.clone();
+        loop {
+            let fixed =
+                wanted.iter().filter_map(|name| Some((name.clone(), inputs.get(name)?.as_tensor()?.clone())));
+            reader.fixed_inputs = fixed.collect();
+            match satura_onnx::read_file_or_needs(&self.path, &reader)? {
+                satura_onnx::Reading::Whole(imported) => {
+                    let model = Model {
+                        graph: imported.graph,
+                        warnings: imported.warnings,
+                        load_time: start.elapsed(),
+                        open: None,
+                        ..self.clone()
+                    };
+                    return Ok((model, reader.fixed_inputs.into_keys().collect()));
+                }
+                // What is fixed may uncover the next need.
+                satura_onnx::Reading::Open(more) => {
+                    let before = wanted.len();
+                    wanted.extend(more.values);
+                    if wanted.len() == before {
+                        return Err(Error::Import(more.error));
+                    }
+                }
+            }
+        }
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    fn read_for(&self, open: &Open, _inputs: &Inputs) -> Result<(Model, BTreeSet<String>), Error> {
+        Err(Error::Import(open.error.clone()))
     }
 }
 
@@ -94,31 +172,48 @@ fn load_onnx(path: &Path, options: &LoadOptions) -> Result<Model, Error> {
         ignore_declared_types: options.ignore_declared_types,
         ..satura_onnx::Options::default()
     };
-    let imported = satura_onnx::read_file(path, &reader)?;
-    let opsets = imported.opsets.iter().map(|(domain, version)| match domain.as_str() {
-        "" => version.to_string(),
-        domain => format!("{domain} {version}"),
-    });
-    let properties = vec![
-        ("ir version".to_owned(), imported.ir_version.to_string()),
-        ("opset".to_owned(), opsets.collect::<Vec<_>>().join(", ")),
-        ("producer".to_owned(), imported.producer),
-    ];
-    let warnings = imported.warnings;
-    Ok(Model {
-        warnings,
-        path: path.to_path_buf(),
-        format: "onnx",
-        properties,
-        ..Model::from_graph(imported.graph)
+    let properties = |ir_version: i64, opsets: &[(String, i64)], producer: String| {
+        let opsets = opsets.iter().map(|(domain, version)| match domain.as_str() {
+            "" => version.to_string(),
+            domain => format!("{domain} {version}"),
+        });
+        vec![
+            ("ir version".to_owned(), ir_version.to_string()),
+            ("opset".to_owned(), opsets.collect::<Vec<_>>().join(", ")),
+            ("producer".to_owned(), producer),
+        ]
+    };
+    let path = path.to_path_buf();
+    Ok(match satura_onnx::read_file_or_needs(&path, &reader)? {
+        satura_onnx::Reading::Whole(imported) => Model {
+            warnings: imported.warnings,
+            path,
+            format: "onnx",
+            properties: properties(imported.ir_version, &imported.opsets, imported.producer),
+            ..Model::from_graph(imported.graph)
+        },
+        satura_onnx::Reading::Open(open) => {
+            let mut signature = Graph::new("main");
+            for (name, ty) in &open.inputs {
+                signature.add_input(name, ty.clone());
+            }
+            let satura_onnx::OpenModel { values, error, ir_version, opsets, producer, .. } = *open;
+            Model {
+                path,
+                format: "onnx",
+                properties: properties(ir_version, &opsets, producer),
+                open: Some(Arc::new(Open { values, error, reader })),
+                ..Model::from_graph(signature)
+            }
+        }
     })
 }
 
-/// Reads a tensor that lies in a file by itself, as the ONNX backend suite keeps inputs and outputs.
+/// Reads a value that lies in a file by itself, as the ONNX backend suite keeps inputs and outputs. The file does not say of which type it is.
 #[cfg(feature = "onnx")]
-pub fn read_onnx_tensor(path: &Path) -> Result<satura_tensor::Tensor, Error> {
+pub fn read_onnx_datum(path: &Path, ty: &Type) -> Result<Datum, Error> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    Ok(satura_onnx::read_tensor_proto(bytes).map_err(|error| error.in_file(path))?)
+    Ok(satura_onnx::read_datum(bytes, ty).map_err(|error| error.in_file(path))?)
 }
 
 #[cfg(not(feature = "onnx"))]

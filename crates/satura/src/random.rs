@@ -1,7 +1,7 @@
 //! Random inputs from a seed, the same on every machine.
 
 use crate::bind::{BindError, Inputs, input_name};
-use satura_ir::Graph;
+use satura_ir::{Datum, Graph};
 use satura_tensor::{Bindings, DType, Elements, Tensor};
 
 /// A splitmix64 generator.
@@ -22,7 +22,7 @@ impl Rng {
     }
 }
 
-/// The tensors in `given`, and a random one for every other input of the graph: floats uniform in -1 to 1, integers 0 to 7 (0 or 1 for types of fewer bits), truth values fair.
+/// The values in `given`, and a random tensor for every other input of the graph: floats uniform in -1 to 1, integers 0 to 7 (0 or 1 for types of fewer bits), truth values fair.
 ///
 /// Every symbol of the inputs must have a value in `bindings`.
 pub fn random_inputs(
@@ -54,7 +54,7 @@ pub fn random_inputs(
             .filter(|count| dtype.byte_len(*count).is_some_and(|bytes| bytes < isize::MAX as usize / 2))
             .ok_or_else(not_random)?;
         let tensor = random_tensor(&mut rng, dtype, &sizes, count).ok_or_else(not_random)?;
-        inputs.insert(name, tensor);
+        inputs.insert(name, Datum::Tensor(tensor));
     }
     Ok(inputs)
 }
@@ -90,11 +90,12 @@ mod tests {
         let a = random_inputs(&graph, &bindings, 7, &Inputs::new()).expect("sizes are known");
         assert_eq!(a, random_inputs(&graph, &bindings, 7, &Inputs::new()).expect("sizes are known"));
         assert_ne!(a, random_inputs(&graph, &bindings, 8, &Inputs::new()).expect("sizes are known"));
-        assert_eq!(a["x"].shape(), [2, 3]);
-        let x = a["x"].as_slice::<f32>().expect("is f32");
+        let [x, i] = ["x", "i"].map(|name| a[name].as_tensor().expect("a tensor"));
+        assert_eq!(x.shape(), [2, 3]);
+        let x = x.as_slice::<f32>().expect("is f32");
         assert!(x.iter().all(|v| v.abs() <= 1.0) && x.iter().any(|v| *v < 0.0));
-        assert!(a["i"].as_slice::<i64>().expect("is i64").iter().all(|v| (0..8).contains(v)));
-        let given = Inputs::from([("x".to_owned(), Tensor::scalar(1.0f32))]);
+        assert!(i.as_slice::<i64>().expect("is i64").iter().all(|v| (0..8).contains(v)));
+        let given = Inputs::from([("x".to_owned(), Tensor::scalar(1.0f32).into())]);
         let mixed = random_inputs(&graph, &bindings, 7, &given).expect("sizes are known");
         assert_eq!((&mixed["x"], &mixed["i"]), (&given["x"], &a["i"]));
         assert!(matches!(

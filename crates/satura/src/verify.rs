@@ -1,11 +1,14 @@
 //! Comparing two models, or one model on two devices, and finding the first tensor where they part.
 
 use crate::bind::{self, Inputs};
-use crate::session::{ready_for, shapes_of, specialise};
+use crate::compare::compare_data;
+use crate::fallback::compile_for;
+use crate::session::shapes_of;
+use crate::specialise::specialise;
 use crate::{Device, Error, Model};
-use satura_ir::{Def, Graph, ValueId};
-use satura_tensor::{Bindings, Comparison, Tensor, Tolerance, compare};
-use std::collections::BTreeMap;
+use satura_ir::{Datum, Def, Graph, ValueId};
+use satura_tensor::{Bindings, Comparison, Tolerance};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A model on a device: one side of a comparison.
 #[derive(Clone, Copy, Debug)]
@@ -16,12 +19,12 @@ pub struct Side<'a> {
     pub device: &'a Device,
 }
 
-/// Two tensors of one name.
+/// Two values of one name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared {
     /// The name.
     pub name: String,
-    /// Dtype and shape on side A.
+    /// What it is on side A, such as dtype and shape.
     pub ty: String,
     /// A against B, B being the expected one.
     pub comparison: Comparison,
@@ -87,22 +90,24 @@ pub fn verify(
     Ok(verdict)
 }
 
-fn compared(name: &str, a: &Tensor, b: &Tensor, tolerance: Tolerance) -> Compared {
-    let ty = satura_ir::Type::of(a.dtype(), a.shape()).to_string();
-    Compared { name: name.to_owned(), ty, comparison: compare(a, b, tolerance) }
+fn compared(name: &str, a: &Datum, b: &Datum, tolerance: Tolerance) -> Compared {
+    Compared { name: name.to_owned(), ty: a.describe(), comparison: compare_data(a, b, tolerance) }
 }
 
 fn bound(side: Side<'_>, inputs: &Inputs, dims: &Bindings) -> Result<Graph, Error> {
-    let shapes = shapes_of(inputs);
-    let bindings = bind::solve(&side.model.graph, dims, &shapes)?;
-    specialise(&side.model.graph, &bindings, &shapes)
+    bind::order_inputs(&side.model.graph, inputs)?;
+    let (model, fixed) = side.model.whole_for(inputs)?;
+    let mut shapes = shapes_of(inputs);
+    shapes.retain(|name, _| !fixed.contains(name));
+    let bindings = bind::solve(&model.graph, dims, &shapes)?;
+    specialise(&model.graph, &bindings, &shapes)
 }
 
-fn run(graph: &Graph, device: &Device, inputs: &Inputs) -> Result<Vec<Tensor>, Error> {
-    let tensors = bind::order_inputs(graph, inputs)?;
-    let exec = |error| Error::Exec { device: device.name(), error };
-    let ready = ready_for(graph, device)?;
-    device.executor().compile(&ready).map_err(exec)?.run(&tensors).map_err(exec)
+fn run(graph: &Graph, device: &Device, inputs: &Inputs) -> Result<Vec<Datum>, Error> {
+    let data = bind::order_known(graph, inputs)?;
+    let mut prepared = compile_for(graph, device, inputs, &mut BTreeSet::new())?;
+    let device = &prepared.device;
+    prepared.runnable.run_data(&data).map_err(|error| Error::Exec { device: device.clone(), error })
 }
 
 /// The named tensors that nodes of the main graph give, in topological order.
@@ -138,7 +143,7 @@ fn find_first(
     }
     let values_a = run(&all_a, side_a.device, inputs)?;
     let values_b = run(&all_b, side_b.device, inputs)?;
-    let extra = |values: &[Tensor], own: usize| values[own.min(values.len())..].to_vec();
+    let extra = |values: &[Datum], own: usize| values[own.min(values.len())..].to_vec();
     let (values_a, values_b) = (extra(&values_a, a.outputs().len()), extra(&values_b, b.outputs().len()));
     verdict.compared = shared.len();
     verdict.first_diverging = shared

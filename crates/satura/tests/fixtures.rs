@@ -43,11 +43,12 @@ fn check(model: &str, kind: DeviceKind, inputs: &[Tensor], expected: &[Tensor]) 
     };
     let model = load(&fixture(model), &LoadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
     let names = satura::describe_inputs(&model.graph).into_iter().map(|(name, _)| name);
-    let inputs: Inputs = names.zip(inputs.iter().cloned()).collect();
+    let inputs: Inputs = names.zip(inputs.iter().cloned().map(Into::into)).collect();
     let mut session = Session::new(&model, &device, Default::default());
     let outputs = session.run(&inputs).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(outputs.len(), expected.len());
     for ((name, actual), expected) in outputs.iter().zip(expected) {
+        let actual = actual.as_tensor().expect("a tensor");
         let comparison = compare(actual, expected, tolerances::RECORDED);
         assert!(comparison.agrees(), "{name} on {kind}: {comparison}");
     }

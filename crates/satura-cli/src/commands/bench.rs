@@ -1,12 +1,12 @@
 //! `satura bench`: how long a model takes.
 
-use super::{load, open};
+use super::{load, note_fallbacks, open};
 use crate::args::BenchArgs;
-use crate::inputs::tensors;
+use crate::inputs::values;
 use crate::progress::{spin, steps};
-use crate::report::{Failure, note};
+use crate::report::Failure;
 use crate::{Context, Outcome};
-use satura::{Error, Session, order_inputs, shapes_of};
+use satura::Session;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,11 @@ pub(crate) fn run(cx: &Context, args: &BenchArgs) -> Result<Outcome, Failure> {
     let model = load(cx, &args.model)?;
     // Without any input file, random inputs are what is meant.
     let random = args.inputs.random.or(args.inputs.sizes.inputs.is_empty().then_some(0));
-    let (inputs, dims) = tensors(&args.inputs.sizes, random, &model.graph)?;
-    let ordered = order_inputs(&model.graph, &inputs).map_err(Error::from)?;
+    let (inputs, dims) = values(&args.inputs.sizes, random, &model.graph)?;
     let device = open(cx, args.device)?;
     let mut session = Session::new(&model, &device, dims);
-    let compiled =
-        spin(&format!("compiling for {}", device.name()), || session.compile(&shapes_of(&inputs)))?;
+    let compiled = spin(&format!("compiling for {}", device.name()), || session.compile(&inputs))?;
+    let ordered = compiled.order(&inputs)?;
     spin("first run", || compiled.run(&ordered))?;
     let bar = steps("timing", u64::from(args.runs));
     let mut times = Vec::new();
@@ -32,11 +31,9 @@ pub(crate) fn run(cx: &Context, args: &BenchArgs) -> Result<Outcome, Failure> {
     bar.finish_and_clear();
     times.sort();
     let report = compiled.report();
-    for fallback in &report.fallbacks {
-        note(&format!("{} ({}) runs on the host: {}", fallback.op, fallback.node, fallback.reason));
-    }
+    note_fallbacks(&report);
     let ms = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
-    let values = json!({
+    let result = json!({
         "device": device.name(),
         "runs": args.runs,
         "median_ms": ms(times[times.len() / 2]),
@@ -51,7 +48,7 @@ pub(crate) fn run(cx: &Context, args: &BenchArgs) -> Result<Outcome, Failure> {
         "host_ops": report.fallbacks.len(),
     });
     if args.json {
-        return Ok(Outcome::done(format!("{values:#}\n")));
+        return Ok(Outcome::done(format!("{result:#}\n")));
     }
     let text = [
         "device",
@@ -69,7 +66,7 @@ pub(crate) fn run(cx: &Context, args: &BenchArgs) -> Result<Outcome, Failure> {
     ]
     .iter()
     .map(|key| {
-        format!("{key:<17} {}\n", values[key].as_str().map_or_else(|| values[key].to_string(), str::to_owned))
+        format!("{key:<17} {}\n", result[key].as_str().map_or_else(|| result[key].to_string(), str::to_owned))
     });
     Ok(Outcome::done(text.collect()))
 }

@@ -1,6 +1,6 @@
 //! `satura compile`: a model's kernels as files.
 
-use super::load;
+use super::{load, whole};
 use crate::args::{CompileArgs, ProfileArg, TargetArg};
 use crate::files::write_all;
 use crate::inputs::Sizes;
@@ -13,6 +13,7 @@ use satura::{Target, specialise};
 pub(crate) fn run(cx: &Context, args: &CompileArgs) -> Result<Outcome, Failure> {
     let model = load(cx, &args.model)?;
     let sizes = Sizes::read(&args.sizes, &model.graph)?;
+    let model = whole(model, &sizes.inputs)?;
     let bindings = sizes.bindings(&model.graph)?;
     let graph = specialise(&model.graph, &bindings, &sizes.shapes)?;
     let profile = match args.profile {

@@ -5,8 +5,11 @@ use crate::args::ConformanceArgs;
 use crate::progress::steps;
 use crate::report::Failure;
 use crate::{Context, Outcome};
-use satura::tensor::{Tensor, Tolerance, compare};
-use satura::{Device, Error, Inputs, LoadOptions, Session, describe_inputs, load, read_onnx_tensor};
+use satura::ir::{Datum, Fallback, Type};
+use satura::tensor::{DType, Tolerance};
+use satura::{
+    Device, Error, Inputs, LoadOptions, Session, compare_data, describe_inputs, load, read_onnx_datum,
+};
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -44,8 +47,12 @@ pub(crate) fn run(cx: &Context, args: &ConformanceArgs) -> Result<Outcome, Failu
     let mut results = Vec::new();
     for (name, dir) in &cases {
         let settings = settings(dir);
-        let verdict = catch_unwind(AssertUnwindSafe(|| judge(dir, &device, tolerance(&settings))))
-            .unwrap_or_else(|panic| Verdict::Fail(format!("panic: {}", panic_message(&*panic))));
+        let mut fallbacks = Vec::new();
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            judge(dir, &device, tolerance(&settings), &mut fallbacks).unwrap_or_else(|verdict| verdict)
+        }));
+        let verdict =
+            judged.unwrap_or_else(|panic| Verdict::Fail(format!("panic: {}", panic_message(&*panic))));
         let kind = dir.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let op = settings["op"].as_str().unwrap_or(&kind);
         let (outcome, message) = match &verdict {
@@ -53,7 +60,13 @@ pub(crate) fn run(cx: &Context, args: &ConformanceArgs) -> Result<Outcome, Failu
             Verdict::Unsupported(message) => ("unsupported", message.as_str()),
             Verdict::Fail(message) => ("fail", message.as_str()),
         };
-        results.push(json!({ "name": name, "op": op, "outcome": outcome, "message": message }));
+        let elsewhere: Vec<Value> = fallbacks
+            .iter()
+            .map(|f: &Fallback| json!({ "op": f.op, "node": f.node, "reason": f.reason }))
+            .collect();
+        results.push(json!({
+            "kind": kind, "name": name, "op": op, "outcome": outcome, "message": message, "fallbacks": elsewhere,
+        }));
         bar.inc(1);
     }
     std::panic::set_hook(hook);
@@ -72,7 +85,9 @@ fn cases(suite: &Path, filter: Option<&str>) -> Result<Vec<(String, PathBuf)>, F
     for kind in subfolders(suite)? {
         for dir in subfolders(&kind)? {
             let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if dir.join("model.onnx").is_file() && filter.is_none_or(|glob| fits(glob, &name)) {
+            let kind = kind.file_name().unwrap_or_default().to_string_lossy();
+            let fits = |glob: &str| fits(glob, &name) || fits(glob, &format!("{kind}/{name}"));
+            if dir.join("model.onnx").is_file() && filter.is_none_or(fits) {
                 found.push((name, dir));
             }
         }
@@ -107,50 +122,63 @@ fn tolerance(settings: &Value) -> Tolerance {
     Tolerance::new(number("rtol", DEFAULT_TOLERANCE.relative), number("atol", DEFAULT_TOLERANCE.absolute))
 }
 
-fn judge(dir: &Path, device: &Device, tolerance: Tolerance) -> Verdict {
-    let model = match load(&dir.join("model.onnx"), &LoadOptions::default()) {
-        Ok(model) => model,
-        Err(error) => return error.into(),
-    };
+/// The suite's runner compares bfloat16 within two units of its precision at least, whatever the case states.
+fn for_dtype(tolerance: Tolerance, expected: &Datum) -> Tolerance {
+    match expected.as_tensor().map(|t| t.dtype()) {
+        Some(DType::BF16) => Tolerance::new(tolerance.relative.max(2f64.powi(-6)), tolerance.absolute),
+        _ => tolerance,
+    }
+}
+
+/// Runs a case; what did not run on the device comes to `fallbacks`.
+fn judge(
+    dir: &Path,
+    device: &Device,
+    tolerance: Tolerance,
+    fallbacks: &mut Vec<Fallback>,
+) -> Result<Verdict, Verdict> {
+    let model = load(&dir.join("model.onnx"), &LoadOptions::default())?;
     let mut session = Session::new(&model, device, Default::default());
     let mut sets: Vec<PathBuf> =
         std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
     sets.retain(|path| path.is_dir());
     sets.sort();
     for set in sets {
-        let (inputs, expected) = match (tensors(&set, "input"), tensors(&set, "output")) {
-            (Ok(inputs), Ok(expected)) => (inputs, expected),
-            (Err(error), _) | (_, Err(error)) => return Verdict::Unsupported(format!("test data: {error}")),
-        };
         let names = describe_inputs(&model.graph).into_iter().map(|(name, _)| name);
-        let inputs: Inputs = names.zip(inputs).collect();
-        let outputs = match session.run(&inputs) {
-            Ok(outputs) => outputs,
-            Err(error) => return error.into(),
-        };
+        let types: Vec<&Type> = model.graph.inputs().iter().map(|id| model.graph.ty(*id)).collect();
+        let inputs: Inputs = names.zip(data(&set, "input", &types)?).collect();
+        let outputs = session.run(&inputs)?;
+        let compiled = session.compile(&inputs)?;
+        fallbacks.extend(compiled.report().fallbacks);
+        let types: Vec<&Type> =
+            compiled.graph.outputs().iter().map(|output| compiled.graph.ty(output.value)).collect();
+        let expected = data(&set, "output", &types)?;
         if outputs.len() != expected.len() {
-            return Verdict::Fail(format!("{} outputs, expected {}", outputs.len(), expected.len()));
+            return Err(Verdict::Fail(format!("{} outputs, expected {}", outputs.len(), expected.len())));
         }
         for ((name, actual), expected) in outputs.iter().zip(&expected) {
-            let comparison = compare(actual, expected, tolerance);
+            let comparison = compare_data(actual, expected, for_dtype(tolerance, expected));
             if !comparison.same_type {
-                let ty = |t: &Tensor| satura::ir::Type::of(t.dtype(), t.shape());
-                return Verdict::Fail(format!("output {name} is {}, expected {}", ty(actual), ty(expected)));
+                let (actual, expected) = (actual.describe(), expected.describe());
+                return Err(Verdict::Fail(format!("output {name} is {actual}, expected {expected}")));
             }
             if !comparison.agrees() {
-                return Verdict::Fail(format!("output {name}: {comparison}"));
+                return Err(Verdict::Fail(format!("output {name}: {comparison}")));
             }
         }
     }
-    Verdict::Pass
+    Ok(Verdict::Pass)
 }
 
-/// The tensors `PREFIX_0.pb`, `PREFIX_1.pb`, ..
-fn tensors(set: &Path, prefix: &str) -> Result<Vec<Tensor>, Error> {
-    (0..)
-        .map(|i| set.join(format!("{prefix}_{i}.pb")))
-        .take_while(|path| path.is_file())
-        .map(|path| read_onnx_tensor(&path))
+/// The values `PREFIX_0.pb`, `PREFIX_1.pb`, .. of these types.
+fn data(set: &Path, prefix: &str, types: &[&Type]) -> Result<Vec<Datum>, Verdict> {
+    let files = (0..types.len()).map(|i| set.join(format!("{prefix}_{i}.pb")));
+    files
+        .zip(types)
+        .take_while(|(path, _)| path.is_file())
+        .map(|(path, ty)| {
+            read_onnx_datum(&path, ty).map_err(|error| Verdict::Unsupported(format!("test data: {error}")))
+        })
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! `satura inspect`: what a model consists of.
 
-use super::load;
+use super::{load, whole};
 use crate::args::InspectArgs;
 use crate::inputs::Sizes;
 use crate::report::Failure;
@@ -11,6 +11,7 @@ use std::fmt::Write;
 pub(crate) fn run(cx: &Context, args: &InspectArgs) -> Result<Outcome, Failure> {
     let model = load(cx, &args.model)?;
     let sizes = Sizes::read(&args.sizes, &model.graph)?;
+    let model = whole(model, &sizes.inputs)?;
     let bindings = satura::solve(&model.graph, &sizes.dims, &sizes.shapes).map_err(satura::Error::from)?;
     let graph = specialise(&model.graph, &bindings, &sizes.shapes)?;
     let summary = summarise(&graph);

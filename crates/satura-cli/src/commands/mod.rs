@@ -11,8 +11,9 @@ pub(crate) mod verify;
 
 use crate::Context;
 use crate::progress::spin;
-use crate::report::{Failure, warn};
-use satura::{Device, DeviceKind, LoadOptions, Model};
+use crate::report::{Failure, note, warn};
+use satura::ir::RunReport;
+use satura::{Device, DeviceKind, Inputs, LoadOptions, Model};
 use std::path::Path;
 
 /// Reads a model and shows its warnings.
@@ -21,6 +22,27 @@ pub(crate) fn load(cx: &Context, path: &Path) -> Result<Model, Failure> {
     let model = spin(&format!("reading {}", path.display()), || satura::load(path, &options))?;
     warn(&model.warnings);
     Ok(model)
+}
+
+/// The model as a whole, for what looks into it: one that needs values of inputs gets those that are given.
+pub(crate) fn whole(model: Model, inputs: &Inputs) -> Result<Model, Failure> {
+    if model.open.is_none() {
+        return Ok(model);
+    }
+    let missing =
+        satura::describe_inputs(&model.graph).into_iter().any(|(name, _)| !inputs.contains_key(&name));
+    if missing {
+        model.check_whole()?;
+    }
+    let (whole, _) = model.whole_for(inputs)?;
+    Ok(whole.into_owned())
+}
+
+/// Says what does not run on the device that was asked for.
+pub(crate) fn note_fallbacks(report: &RunReport) {
+    for fallback in &report.fallbacks {
+        note(&format!("{} ({}) runs elsewhere: {}", fallback.op, fallback.node, fallback.reason));
+    }
 }
 
 /// Opens a device.

@@ -1,35 +1,37 @@
 //! `satura run`: one run of a model.
 
 use super::inspect::escaped;
-use super::{load, open};
+use super::{load, note_fallbacks, open};
 use crate::args::RunArgs;
 use crate::files::{file_names, write_all};
-use crate::inputs::tensors;
+use crate::inputs::values;
 use crate::progress::spin;
 use crate::report::Failure;
 use crate::{Context, Outcome};
 use satura::Session;
-use satura::ir::Type;
+use satura::ir::Datum;
 use satura::tensor::{Elements, Tensor, write_npy};
 use std::fmt::Write;
 
 pub(crate) fn run(cx: &Context, args: &RunArgs) -> Result<Outcome, Failure> {
     let model = load(cx, &args.model)?;
-    let (inputs, dims) = tensors(&args.inputs.sizes, args.inputs.random, &model.graph)?;
+    let (inputs, dims) = values(&args.inputs.sizes, args.inputs.random, &model.graph)?;
     let device = open(cx, args.device)?;
     let mut session = Session::new(&model, &device, dims);
     let outputs = spin(&format!("running on {}", device.name()), || session.run(&inputs))?;
+    note_fallbacks(&session.compile(&inputs)?.report());
     let mut text = format!("device: {}\n", device.name());
-    for (name, tensor) in &outputs {
-        let ty = Type::of(tensor.dtype(), tensor.shape());
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}: {ty} {}", escaped(name), statistics(tensor));
+    for (name, value) in &outputs {
+        describe(&mut text, &escaped(name), value);
     }
+    // A container has a file for each tensor in it.
+    let mut tensors = Vec::new();
+    outputs.iter().for_each(|(name, value)| flatten(name, value, &mut tensors));
     if let Some(dir) = &args.output_dir {
-        let names: Vec<String> = outputs.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = tensors.iter().map(|(name, _)| name.clone()).collect();
         let files: Vec<(String, Vec<u8>)> = file_names(&names, "npy")
             .into_iter()
-            .zip(&outputs)
+            .zip(&tensors)
             .map(|(file, (name, tensor))| {
                 let bytes = write_npy(tensor).map_err(|error| {
                     Failure::new("npy", format!("output {} cannot be written: {error}", escaped(name)))
@@ -43,6 +45,37 @@ pub(crate) fn run(cx: &Context, args: &RunArgs) -> Result<Outcome, Failure> {
         }
     }
     Ok(Outcome::done(text))
+}
+
+/// One line for each tensor and each container.
+fn describe(text: &mut String, name: &str, value: &Datum) {
+    // Writing to a String cannot fail.
+    let _ = match value {
+        Datum::Tensor(tensor) => writeln!(text, "{name}: {} {}", value.describe(), statistics(tensor)),
+        Datum::Sequence(_) | Datum::Optional(_) | Datum::Map { .. } => {
+            writeln!(text, "{name}: {}", value.describe())
+        }
+    };
+    items(value).for_each(|(at, item)| describe(text, &format!("{name}[{at}]"), item));
+}
+
+/// The items of a container, with their positions.
+fn items(value: &Datum) -> impl Iterator<Item = (usize, &Datum)> {
+    let (list, one) = match value {
+        Datum::Tensor(_) | Datum::Optional(None) => (&[][..], None),
+        Datum::Optional(Some(item)) => (&[][..], Some(&**item)),
+        Datum::Sequence(items) | Datum::Map { values: items, .. } => (&items[..], None),
+    };
+    list.iter().chain(one).enumerate()
+}
+
+fn flatten<'a>(name: &str, value: &'a Datum, tensors: &mut Vec<(String, &'a Tensor)>) {
+    match value {
+        Datum::Tensor(tensor) => tensors.push((name.to_owned(), tensor)),
+        Datum::Sequence(_) | Datum::Optional(_) | Datum::Map { .. } => {
+            items(value).for_each(|(at, item)| flatten(&format!("{name}_{at}"), item, tensors));
+        }
+    }
 }
 
 /// Minimum, maximum and mean of the elements that are numbers.

@@ -3,7 +3,7 @@
 use super::inspect::escaped;
 use super::{load, open};
 use crate::args::VerifyArgs;
-use crate::inputs::tensors;
+use crate::inputs::values;
 use crate::progress::spin;
 use crate::report::Failure;
 use crate::{Context, Outcome};
@@ -22,7 +22,7 @@ pub(crate) fn run(cx: &Context, args: &VerifyArgs) -> Result<Outcome, Failure> {
     };
     // Without any input file, random inputs are what is meant.
     let random = args.inputs.random.or(args.inputs.sizes.inputs.is_empty().then_some(0));
-    let (inputs, dims) = tensors(&args.inputs.sizes, random, &a.graph)?;
+    let (inputs, dims) = values(&args.inputs.sizes, random, &a.graph)?;
     let (device_a, device_b) = (open(cx, args.device_a)?, open(cx, args.device_b)?);
     let tolerance = Tolerance::new(args.rtol, args.atol);
     let verdict = spin("comparing", || {

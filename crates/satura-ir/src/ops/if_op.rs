@@ -66,11 +66,9 @@ impl OpDef for If {
                 match taken {
                     Some(0) => Ok(a.clone()),
                     Some(_) => Ok(b.clone()),
-                    None if a == b => Ok(a.clone()),
-                    None => match (a.dtype(), b.dtype()) {
-                        (Some(x), Some(y)) if x == y => Ok(Type::unranked(x)),
-                        _ => Err(OpError::dtype(format!("output {i} is {a} in `then` and {b} in `else`"))),
-                    },
+                    None => a.join(b).ok_or_else(|| {
+                        OpError::dtype(format!("output {i} is {a} in `then` and {b} in `else`"))
+                    }),
                 }
             })
             .collect()

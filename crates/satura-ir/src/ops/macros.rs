@@ -169,7 +169,7 @@ macro_rules! float_composite {
                 inputs: &[$crate::ValueId],
             ) -> Result<Vec<$crate::ValueId>, $crate::OpError> {
                 let f: fn(&$name, &mut dyn $crate::Emit, $crate::ValueId) -> Result<$crate::ValueId, $crate::OpError> = $decompose;
-                Ok(vec![f(self, cx, inputs[0])?])
+                $crate::ops::support::in_f32(cx, inputs[0], |cx, x| f(self, cx, x)).map(|y| vec![y])
             }
         }
     };

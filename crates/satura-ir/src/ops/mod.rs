@@ -5,11 +5,19 @@ mod macros;
 mod support;
 
 mod abs;
+mod acos;
+mod acosh;
 mod add;
 mod and;
 mod arg_reduce;
+mod arith;
+mod asin;
+mod asinh;
+mod atan;
+mod atanh;
 mod avg_pool;
 mod batch_norm;
+mod bit_cast;
 mod broadcast;
 mod broadcast_dyn;
 mod cast;
@@ -21,6 +29,12 @@ mod constant;
 mod conv;
 mod conv_transpose;
 mod cos;
+mod cosh;
+mod decode_image;
+mod deform_conv;
+mod det;
+mod dft;
+mod dict_vectorize;
 mod div;
 mod elu;
 mod equal;
@@ -32,10 +46,12 @@ mod gather;
 mod gather_elements;
 mod gather_nd;
 mod gelu;
+mod grid_sample;
 mod group_norm;
 mod gru;
 mod hard_sigmoid;
 mod hard_swish;
+mod hardmax;
 mod if_op;
 mod instance_norm;
 mod iota;
@@ -46,6 +62,8 @@ mod less;
 mod less_equal;
 mod log;
 mod log_softmax;
+mod lookup;
+mod loop_op;
 mod lstm;
 mod matmul;
 mod max;
@@ -54,12 +72,20 @@ mod mean;
 mod min;
 mod mul;
 mod neg;
+mod non_max_suppression;
+mod non_zero;
 mod norm;
 mod not;
+mod optional;
+mod optional_get;
+mod optional_has;
 mod or;
+mod ordering;
 mod pad;
 mod pad_dyn;
+mod pair_coupling;
 mod pow;
+mod random;
 mod range_dyn;
 mod reduce;
 mod relu;
@@ -69,16 +95,29 @@ mod reshape_dyn;
 mod resize;
 mod resize_dyn;
 mod rnn;
+mod roi_align;
 mod round;
+mod sampling;
 mod scan;
 mod scatter_elements;
 mod scatter_nd;
 mod select;
+mod seq_at;
+mod seq_concat;
+mod seq_construct;
+mod seq_empty;
+mod seq_erase;
+mod seq_insert;
+mod seq_length;
+mod seq_split;
+mod sequence;
 mod shape_of;
+mod shift;
 mod sigmoid;
 mod sign;
 mod silu;
 mod sin;
+mod sinh;
 mod size;
 mod slice;
 mod slice_dyn;
@@ -91,17 +130,28 @@ mod sub;
 mod tan;
 mod tanh;
 mod tile_dyn;
+mod top_k;
 mod transpose;
+mod tree_ensemble;
+mod unique;
 mod unsqueeze;
 mod window;
 mod xor;
+mod zip_map;
 
 pub use abs::Abs;
+pub use acos::Acos;
+pub use acosh::Acosh;
 pub use add::Add;
 pub use and::And;
 pub use arg_reduce::{ArgKind, ArgReduce};
+pub use asin::Asin;
+pub use asinh::Asinh;
+pub use atan::Atan;
+pub use atanh::Atanh;
 pub use avg_pool::AvgPool;
 pub use batch_norm::BatchNorm;
+pub use bit_cast::BitCast;
 pub use broadcast::Broadcast;
 pub use broadcast_dyn::BroadcastDyn;
 pub use cast::Cast;
@@ -112,6 +162,12 @@ pub use constant::Const;
 pub use conv::Conv;
 pub use conv_transpose::ConvTranspose;
 pub use cos::Cos;
+pub use cosh::Cosh;
+pub use decode_image::{DecodeImage, PixelFormat};
+pub use deform_conv::DeformConv;
+pub use det::Det;
+pub use dft::Dft;
+pub use dict_vectorize::DictVectorize;
 pub use div::Div;
 pub use elu::Elu;
 pub use equal::Equal;
@@ -123,10 +179,12 @@ pub use gather::Gather;
 pub use gather_elements::GatherElements;
 pub use gather_nd::GatherNd;
 pub use gelu::Gelu;
+pub use grid_sample::{GridPadding, GridSample};
 pub use group_norm::GroupNorm;
 pub use gru::Gru;
 pub use hard_sigmoid::HardSigmoid;
 pub use hard_swish::HardSwish;
+pub use hardmax::Hardmax;
 pub use if_op::If;
 pub use instance_norm::InstanceNorm;
 pub use iota::Iota;
@@ -137,6 +195,8 @@ pub use less::Less;
 pub use less_equal::LessEqual;
 pub use log::Log;
 pub use log_softmax::LogSoftmax;
+pub use lookup::Lookup;
+pub use loop_op::Loop;
 pub use lstm::Lstm;
 pub use matmul::MatMul;
 pub use max::Max;
@@ -145,11 +205,18 @@ pub use mean::Mean;
 pub use min::Min;
 pub use mul::Mul;
 pub use neg::Neg;
+pub use non_max_suppression::NonMaxSuppression;
+pub use non_zero::NonZero;
 pub use not::Not;
+pub use optional::Optional;
+pub use optional_get::OptionalGet;
+pub use optional_has::OptionalHas;
 pub use or::Or;
 pub use pad::Pad;
 pub use pad_dyn::{PadDyn, PadMode};
+pub use pair_coupling::PairCoupling;
 pub use pow::Pow;
+pub use random::{Random, RandomKind};
 pub use range_dyn::RangeDyn;
 pub use reduce::{Reduce, ReduceKind};
 pub use relu::Relu;
@@ -159,16 +226,27 @@ pub use reshape_dyn::ReshapeDyn;
 pub use resize::{CoordMode, NearestMode, Resize, ResizeMode};
 pub use resize_dyn::{ResizeBy, ResizeDyn, ResizePolicy};
 pub use rnn::{Direction, RnnActivation, RnnActivationKind};
+pub use roi_align::{RoiAlign, RoiPool};
 pub use round::Round;
 pub use scan::Scan;
 pub use scatter_elements::{ScatterElements, ScatterKind};
 pub use scatter_nd::ScatterNd;
 pub use select::Select;
+pub use seq_at::SeqAt;
+pub use seq_concat::SeqConcat;
+pub use seq_construct::SeqConstruct;
+pub use seq_empty::SeqEmpty;
+pub use seq_erase::SeqErase;
+pub use seq_insert::SeqInsert;
+pub use seq_length::SeqLength;
+pub use seq_split::SeqSplit;
 pub use shape_of::ShapeOf;
+pub use shift::{Shift, ShiftKind};
 pub use sigmoid::Sigmoid;
 pub use sign::Sign;
 pub use silu::Silu;
 pub use sin::Sin;
+pub use sinh::Sinh;
 pub use size::Size;
 pub use slice::Slice;
 pub use slice_dyn::SliceDyn;
@@ -182,9 +260,13 @@ pub use support::{axis_index, axis_indices};
 pub use tan::Tan;
 pub use tanh::Tanh;
 pub use tile_dyn::TileDyn;
+pub use top_k::TopK;
 pub use transpose::Transpose;
+pub use tree_ensemble::{TreeAggregate, TreeEnsemble, TreeTest};
+pub use unique::Unique;
 pub use unsqueeze::Unsqueeze;
 pub use xor::Xor;
+pub use zip_map::ZipMap;
 
 use crate::attr::{AttrText, Attrs};
 use crate::op::{Algebra, Arity, Composite, OpDef, ops};
@@ -199,6 +281,7 @@ ops! {
         // Elementwise, of one input.
         neg::Neg, abs::Abs, sign::Sign, floor::Floor, ceil::Ceil, round::Round, exp::Exp, log::Log, sqrt::Sqrt,
         sin::Sin, cos::Cos, tan::Tan, tanh::Tanh, sigmoid::Sigmoid, erf::Erf, not::Not, is_nan::IsNan, cast::Cast,
+        bit_cast::BitCast,
         // Elementwise, of two and three.
         add::Add, sub::Sub, mul::Mul, div::Div, pow::Pow, rem::Rem, max::Max, min::Min, and::And, or::Or, xor::Xor,
         equal::Equal, less::Less, less_equal::LessEqual, select::Select,
@@ -214,11 +297,13 @@ ops! {
         // Windows over spatial axes.
         conv::Conv, conv_transpose::ConvTranspose, max_pool::MaxPool, avg_pool::AvgPool, resize::Resize,
         // Control flow.
-        if_op::If;
+        if_op::If, loop_op::Loop;
     composite:
         // Activations.
         relu::Relu, leaky_relu::LeakyRelu, elu::Elu, hard_sigmoid::HardSigmoid, hard_swish::HardSwish, silu::Silu,
-        softplus::Softplus, gelu::Gelu, clip::Clip,
+        softplus::Softplus, gelu::Gelu, clip::Clip, hardmax::Hardmax,
+        // Elementwise functions.
+        asin::Asin, acos::Acos, atan::Atan, sinh::Sinh, cosh::Cosh, asinh::Asinh, acosh::Acosh, atanh::Atanh, shift::Shift,
         // Movement whose shape follows from the input's, or from values.
         squeeze::Squeeze, unsqueeze::Unsqueeze, flatten::Flatten, split::Split, reshape_dyn::ReshapeDyn,
         broadcast_dyn::BroadcastDyn, slice_dyn::SliceDyn, pad_dyn::PadDyn, tile_dyn::TileDyn,
@@ -230,6 +315,23 @@ ops! {
         // Recurrent layers.
         lstm::Lstm, gru::Gru,
         // Windows and resampling.
-        resize_dyn::ResizeDyn;
-    host: ;
+        resize_dyn::ResizeDyn, grid_sample::GridSample, roi_align::RoiAlign, deform_conv::DeformConv,
+        // Matrices.
+        det::Det,
+        // Signals.
+        dft::Dft;
+    host:
+        // Results whose shape depends on data, and sorting.
+        non_zero::NonZero, unique::Unique, top_k::TopK, non_max_suppression::NonMaxSuppression,
+        // Random numbers.
+        random::Random,
+        // Images.
+        decode_image::DecodeImage,
+        // Classic machine learning.
+        lookup::Lookup, tree_ensemble::TreeEnsemble, pair_coupling::PairCoupling, zip_map::ZipMap,
+        dict_vectorize::DictVectorize,
+        // Sequences and optionals.
+        seq_construct::SeqConstruct, seq_empty::SeqEmpty, seq_insert::SeqInsert, seq_erase::SeqErase, seq_at::SeqAt,
+        seq_length::SeqLength, seq_split::SeqSplit, seq_concat::SeqConcat, optional::Optional,
+        optional_has::OptionalHas, optional_get::OptionalGet;
 }

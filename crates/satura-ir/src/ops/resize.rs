@@ -169,8 +169,8 @@ impl Resize {
         input == output && (self.scales[axis].get() - 1.0).abs() <= 1e-9
     }
 
-    /// The coordinate in the input of index `i` of the output.
-    fn coordinate(&self, axis: usize, input: usize, output: usize, i: usize) -> f64 {
+    /// The coordinate in the input, along `axis`, of index `i` of the output. `input` and `output` are the extents.
+    pub fn coordinate(&self, axis: usize, input: usize, output: usize, i: usize) -> f64 {
         let (scale, n, m, i) = (self.scales[axis].get(), input as f64, output as f64, i as f64);
         // A scale that was computed from the extents gives the output's extent back, up to rounding.
         let product = scale * n;
@@ -186,7 +186,8 @@ impl Resize {
         }
     }
 
-    fn nearest(&self, coordinate: f64) -> f64 {
+    /// The neighbour of a coordinate that `nearest` takes; it may be outside the input.
+    pub fn nearest(&self, coordinate: f64) -> f64 {
         match self.nearest {
             NearestMode::RoundPreferFloor => (coordinate - 0.5).ceil(),
             NearestMode::RoundPreferCeil => (coordinate + 0.5).floor(),

@@ -1,6 +1,7 @@
 //! What op files share: axis arithmetic, broadcast iteration, known values, and functions over elements.
 
-use crate::{InferCx, OpError, SymTensor};
+use super::Cast;
+use crate::{Emit, InferCx, OpError, SymTensor, ValueId};
 use satura_tensor::{
     DType, Dim, Elements, Shape, Tensor, broadcast_dims, broadcast_sizes, contiguous_strides,
 };
@@ -160,6 +161,21 @@ pub(super) fn bounded(sizes: Vec<usize>) -> Result<Vec<usize>, OpError> {
         Some(count) if count <= LIMIT => Ok(sizes),
         _ => Err(OpError::limit(format!("a result of sizes {sizes:?} is too large to evaluate"))),
     }
+}
+
+/// A formula on an f32 copy of floats of fewer bits, rounded once at its end; on others as they are.
+pub(super) fn in_f32(
+    cx: &mut dyn Emit,
+    x: ValueId,
+    formula: impl FnOnce(&mut dyn Emit, ValueId) -> Result<ValueId, OpError>,
+) -> Result<ValueId, OpError> {
+    let dtype = cx.dtype(x)?;
+    if dtype.bits() >= 32 {
+        return formula(cx, x);
+    }
+    let wide = cx.one(Cast { to: DType::F32 }, &[x])?;
+    let result = formula(cx, wide)?;
+    cx.one(Cast { to: dtype }, &[result])
 }
 
 /// Applies a function to each element of a tensor of floats.

@@ -17,6 +17,7 @@ mod tensor;
 
 pub use lex::split_top_level;
 pub(crate) use lex::unquote;
+pub(crate) use parse::parse_type;
 pub use parse::{ParseError, parse_module};
 pub use print::{print_graph, print_module};
 pub use tensor::{ConstStore, parse_tensor, print_tensor};

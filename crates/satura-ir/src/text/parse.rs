@@ -46,6 +46,15 @@ pub fn parse_module(text: &str, store: &ConstStore, registry: &OpRegistry) -> Re
     }
 }
 
+/// Parses one type.
+pub(crate) fn parse_type(text: &str, store: &ConstStore) -> Result<Type, String> {
+    let registry = OpRegistry::default();
+    let mut parser = Parser { text, at: 0, store, registry: &registry, depth: 0 };
+    let ty = parser.ty().map_err(|error| error.message)?;
+    parser.space();
+    if parser.at == text.len() { Ok(ty) } else { Err("expected one type".to_owned()) }
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -135,6 +144,18 @@ impl<'a> Parser<'a> {
         let key = self.text[start + 1..self.at].to_owned();
         let kept = (key.starts_with('"') || !key.chars().all(|c| c.is_ascii_digit())).then_some(name);
         Ok((key, kept))
+    }
+
+    /// Whether names of values and a `=` follow.
+    fn at_statement(&mut self) -> bool {
+        let start = self.at;
+        let mut named = self.value_name().is_ok();
+        while named && self.eat(",") {
+            named = self.value_name().is_ok();
+        }
+        let found = named && self.eat("=");
+        self.at = start;
+        found
     }
 
     fn quoted(&mut self) -> Result<String, ParseError> {
@@ -290,7 +311,7 @@ impl<'a> Parser<'a> {
         let mut inputs = Vec::new();
         self.space();
         // After an op without inputs, a value name starts the next statement.
-        if self.rest().starts_with('%') && *op.arity().end() > 0 {
+        if self.rest().starts_with('%') && !self.at_statement() {
             inputs.push(self.value(names)?);
             while self.eat(",") {
                 inputs.push(self.value(names)?);

@@ -11,12 +11,13 @@ mod movement;
 mod reduction;
 mod resample;
 mod scalar;
+mod small_float;
 mod window;
 
 use crate::LowerError;
 use satura_ir::{Graph, PrimOp, ValueId};
 use satura_kernel::{Access, BinaryOp, BufferId, Builder, Index, IndexVar, Reg, Scalar, Storage, VarId};
-use satura_tensor::{DType, contiguous_strides};
+use satura_tensor::{DType, SmallFloat, contiguous_strides};
 use std::collections::HashMap;
 
 pub(crate) use contraction::Contraction;
@@ -277,7 +278,7 @@ impl<'a> Emitter<'a> {
             PrimOp::Resize(op) => self.resize(x[0], op, coords),
             PrimOp::ScatterElements(op) => self.scatter_elements([x[0], x[1], x[2]], op, coords),
             PrimOp::ScatterNd(op) => self.scatter_nd([x[0], x[1], x[2]], op, coords),
-            PrimOp::ShapeOf(_) | PrimOp::If(_) => {
+            PrimOp::ShapeOf(_) | PrimOp::If(_) | PrimOp::Loop(_) => {
                 Err(LowerError::unsupported(self.graph, id, "it is not arithmetic on elements"))
             }
             op => self.elementwise(op, value, x, coords),
@@ -315,7 +316,11 @@ impl<'a> Emitter<'a> {
     pub(crate) fn load(&mut self, value: ValueId, coords: &[Index]) -> Result<Reg, LowerError> {
         let buffer = self.buffer(value, Access::Read)?;
         let index = self.linear(value, coords).offset((self.skews)(value) as i64);
-        self.load_at(buffer, &index)
+        let loaded = self.load_at(buffer, &index)?;
+        Ok(match SmallFloat::of(self.dtype(value)) {
+            Some(format) => self.decode_small(loaded, format),
+            None => loaded,
+        })
     }
 
     /// Loads an element that this kernel stored before, in the same invocation. The index must not mention the lane variable.
@@ -327,7 +332,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Loads at an element index, which may mention the lane variable.
-    pub(crate) fn load_at(&mut self, buffer: BufferId, index: &Index) -> Result<Reg, LowerError> {
+    fn load_at(&mut self, buffer: BufferId, index: &Index) -> Result<Reg, LowerError> {
         if let Some(lane) = self.lane.filter(|lane| index.mentions(*lane)) {
             if let Some((1, rest)) = index.linear_in(lane) {
                 self.note(buffer, rest.is_multiple_of(4));
@@ -356,6 +361,10 @@ impl<'a> Emitter<'a> {
     pub(crate) fn store(&mut self, value: ValueId, index: &Index, element: Reg) -> Result<(), LowerError> {
         let buffer = self.buffer(value, Access::ReadWrite)?;
         let index = &index.offset((self.skews)(value) as i64);
+        let element = match SmallFloat::of(self.dtype(value)) {
+            Some(format) => self.encode_small(element, format),
+            None => element,
+        };
         match self.lane.filter(|lane| index.mentions(*lane)).map(|lane| (lane, index.linear_in(lane))) {
             Some((_, Some((1, rest)))) => {
                 self.note(buffer, rest.is_multiple_of(4));

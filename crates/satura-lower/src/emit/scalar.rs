@@ -5,16 +5,16 @@ use crate::LowerError;
 use satura_ir::ops::RemKind;
 use satura_ir::{PrimOp, ValueId};
 use satura_kernel::{BinaryOp, Index, Reg, Scalar, UnaryOp};
-use satura_tensor::DType;
+use satura_tensor::{DType, SmallFloat};
 
 /// The register type of a dtype; `None` for those that stay on the host.
 pub(crate) fn scalar_of(dtype: DType) -> Option<Scalar> {
     match dtype {
         DType::F32 | DType::F16 | DType::BF16 => Some(Scalar::F32),
-        DType::I64 | DType::I32 | DType::I16 | DType::I8 => Some(Scalar::I32),
-        DType::U64 | DType::U32 | DType::U16 | DType::U8 => Some(Scalar::U32),
+        DType::I64 | DType::I32 | DType::I16 | DType::I8 | DType::I4 | DType::I2 => Some(Scalar::I32),
+        DType::U64 | DType::U32 | DType::U16 | DType::U8 | DType::U4 | DType::U2 => Some(Scalar::U32),
         DType::Bool => Some(Scalar::Bool),
-        _ => None,
+        small => SmallFloat::of(small).map(|_| Scalar::F32),
     }
 }
 
@@ -79,6 +79,7 @@ impl Emitter<'_> {
             }),
             PrimOp::Select(_) => Ok(self.b.select(x[0], x[1], x[2])),
             PrimOp::Cast(_) => self.cast(x[0], from, to),
+            PrimOp::BitCast(_) => self.bit_cast(x[0], from, to),
             PrimOp::Const(_)
             | PrimOp::Reshape(_)
             | PrimOp::Transpose(_)
@@ -102,7 +103,8 @@ impl Emitter<'_> {
             | PrimOp::MaxPool(_)
             | PrimOp::AvgPool(_)
             | PrimOp::Resize(_)
-            | PrimOp::If(_) => Err(LowerError::internal("the op is not elementwise")),
+            | PrimOp::If(_)
+            | PrimOp::Loop(_) => Err(LowerError::internal("the op is not elementwise")),
         }
     }
 
@@ -120,7 +122,15 @@ impl Emitter<'_> {
         let is_zero = self.b.binary(BinaryOp::Eq, rest, zero);
         let moved = self.b.binary(BinaryOp::Add, rest, b);
         let corrected = self.b.select(differ, moved, rest);
-        self.b.select(is_zero, rest, corrected)
+        let none = if scalar == Scalar::F32 {
+            // A zero has the sign of the divisor, too.
+            let (bits, sign) = (self.b.bitcast(Scalar::U32, b), self.b.u32(1 << 31));
+            let signed = self.b.binary(BinaryOp::And, bits, sign);
+            self.b.bitcast(Scalar::F32, signed)
+        } else {
+            rest
+        };
+        self.b.select(is_zero, none, corrected)
     }
 
     /// An integer to a power that is not negative, by squaring: one step a bit of the exponent.
@@ -150,6 +160,13 @@ impl Emitter<'_> {
         self.b.get(result)
     }
 
+    /// The same bits, before [`wrap`](Self::wrap): narrow integers are held extended to the register's width, which `wrap` does again for the new dtype.
+    fn bit_cast(&mut self, x: Reg, from: DType, to: DType) -> Result<Reg, LowerError> {
+        let scalar = scalar_of(to).ok_or_else(|| LowerError::internal("a cast to a host dtype"))?;
+        let truth = from == DType::Bool || to == DType::Bool;
+        Ok(if truth { self.b.convert(scalar, x) } else { self.b.bitcast(scalar, x) })
+    }
+
     /// A cast by the rules of `satura_tensor::cast`, before [`wrap`](Self::wrap).
     fn cast(&mut self, x: Reg, from: DType, to: DType) -> Result<Reg, LowerError> {
         let scalar = scalar_of(to).ok_or_else(|| LowerError::internal("a cast to a host dtype"))?;
@@ -170,14 +187,14 @@ impl Emitter<'_> {
         Ok(self.b.convert(scalar, chosen))
     }
 
-    /// A register cut to what a narrow integer dtype stores.
+    /// A register cut to what a narrow integer dtype stores, or rounded to what a small float does.
     pub(crate) fn wrap(&mut self, x: Reg, dtype: DType) -> Reg {
         match dtype {
-            DType::U8 | DType::U16 => {
+            DType::U16 | DType::U8 | DType::U4 | DType::U2 => {
                 let mask = self.b.u32((1 << dtype.bits()) - 1);
                 self.b.binary(BinaryOp::And, x, mask)
             }
-            DType::I8 | DType::I16 => {
+            DType::I16 | DType::I8 | DType::I4 | DType::I2 => {
                 let by = self.b.u32(32 - dtype.bits() as u32);
                 let bits = self.b.bitcast(Scalar::U32, x);
                 let high = self.b.binary(BinaryOp::Shl, bits, by);
@@ -185,7 +202,13 @@ impl Emitter<'_> {
                 let by = self.b.bitcast(Scalar::I32, by);
                 self.b.binary(BinaryOp::Shr, high, by)
             }
-            _ => x,
+            small => match SmallFloat::of(small) {
+                Some(format) => {
+                    let code = self.encode_small(x, format);
+                    self.decode_small(code, format)
+                }
+                None => x,
+            },
         }
     }
 }

@@ -108,7 +108,7 @@ impl Splitter<'_> {
         let out = node.outputs[0];
         let Some(op) = node.op.prim() else { return Err(LowerError::internal("a composite on the device")) };
         match op {
-            PrimOp::Const(_) | PrimOp::ShapeOf(_) | PrimOp::If(_) => {
+            PrimOp::Const(_) | PrimOp::ShapeOf(_) | PrimOp::If(_) | PrimOp::Loop(_) => {
                 Err(LowerError::internal("an op of the host on the device"))
             }
             PrimOp::Reshape(_) => {
@@ -285,7 +285,8 @@ impl Splitter<'_> {
             | PrimOp::Less(_)
             | PrimOp::LessEqual(_)
             | PrimOp::Select(_)
-            | PrimOp::Cast(_) => {
+            | PrimOp::Cast(_)
+            | PrimOp::BitCast(_) => {
                 let reads: Vec<(ValueId, Ranges)> =
                     x.iter().map(|v| (*v, broadcast(&self.sizes(*v), range))).collect();
                 self.on(id, node.op.clone(), &reads, range)

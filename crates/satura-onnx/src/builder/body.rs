@@ -4,20 +4,33 @@ use super::{Builder, Scope, Slot, Stop, node_name};
 use crate::proto::{GraphProto, NodeProto, ValueInfoProto};
 use satura_import::{Code, Diagnostic, escape};
 use satura_ir::{Def, Graph, Type};
+use satura_tensor::DType;
 use std::collections::HashSet;
 
+/// What a graph is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The model's own.
+    Main,
+    /// A branch of a condition: it has no inputs of its own.
+    Branch,
+    /// The body of a loop: its inputs are values already.
+    Body,
+}
+
 impl<'m> Builder<'m> {
-    /// Initialisers, inputs, nodes and outputs of a graph. A subgraph has its captures in the scope already.
+    /// Initialisers, inputs, nodes and outputs of a graph. A subgraph has its captures in the scope already, the body of a loop its inputs too.
     pub(super) fn graph_body(
         &mut self,
         graph: &mut Graph,
         scope: &mut Scope<'m>,
         proto: &'m GraphProto,
-        main: bool,
+        kind: Kind,
     ) -> Result<(), Stop> {
+        let main = kind == Kind::Main;
         let mut own = HashSet::new();
         self.initializers(scope, proto, &mut own)?;
-        self.inputs(graph, scope, proto, main, &mut own)?;
+        self.inputs(graph, scope, proto, kind, &mut own)?;
         let unknown = |name: &&String| main && !proto.input.iter().any(|input| input.name == **name);
         if let Some(name) = self.options.fixed_inputs.keys().find(unknown) {
             let message = "a value is fixed for an input that the model does not have";
@@ -84,15 +97,24 @@ impl<'m> Builder<'m> {
         graph: &mut Graph,
         scope: &mut Scope<'m>,
         proto: &'m GraphProto,
-        main: bool,
+        kind: Kind,
         own: &mut HashSet<&'m str>,
     ) -> Result<(), Stop> {
+        if kind == Kind::Body {
+            for info in &proto.input {
+                if !own.insert(&info.name) {
+                    let twice = Diagnostic::error(Code::DuplicateName, "an input of a body is defined twice");
+                    self.error(scope, twice.at_value(&info.name))?;
+                }
+            }
+            return Ok(());
+        }
         let constants: HashSet<&str> = own.clone();
         let types: Vec<_> = proto.input.iter().map(|info| self.declared_type(info)).collect();
         let mut seen = HashSet::new();
         for (info, ty) in proto.input.iter().zip(types) {
             let name = info.name.as_str();
-            if !main {
+            if kind == Kind::Branch {
                 let message = "a branch has inputs of its own";
                 self.error(scope, Diagnostic::error(Code::Invalid, message).at_value(name))?;
                 continue;
@@ -136,6 +158,10 @@ impl<'m> Builder<'m> {
                 continue;
             }
             own.insert(name);
+            let ty = match self.options.input_sizes.get(name) {
+                Some(sizes) => ty.refined_by(&Type::of(ty.dtype().unwrap_or(DType::F32), sizes)),
+                None => ty,
+            };
             if let Some(tensor) = self.options.fixed_inputs.get(name) {
                 let actual = Type::of(tensor.dtype(), tensor.shape());
                 if !ty.accepts(&actual) {
@@ -145,6 +171,7 @@ impl<'m> Builder<'m> {
                 scope.names.insert(name, Slot::Constant(tensor.clone()));
                 continue;
             }
+            self.needs.inputs.push((name.to_owned(), ty.clone()));
             let value = graph.add_input(name, ty);
             scope.names.insert(name, Slot::Value(value));
         }

@@ -1,15 +1,30 @@
 //! Subgraphs as regions, and attributes.
 
+use super::body::Kind;
 use super::{Builder, Scope, Slot, Stop, node_name};
 use crate::node::Region;
 use crate::order;
 use crate::proto::{AttributeProto, GraphProto, NodeProto};
+use crate::types;
 use satura_import::{AttrValue, Attributes, Code, Diagnostic, escape};
 use satura_ir::{Graph, ValueId};
 use std::collections::{HashMap, HashSet};
 
 /// The regions of a node, by the name of their attribute.
-pub(super) type Regions<'m> = Vec<(&'m str, Graph)>;
+pub(super) type Regions<'m> = Vec<(&'m str, Region)>;
+
+/// What a subgraph stands in.
+pub(super) struct Around<'a, 'm> {
+    pub(super) node: &'m NodeProto,
+    /// The inputs of the node.
+    pub(super) inputs: &'a [Option<ValueId>],
+    /// The attribute that holds the subgraph.
+    pub(super) attribute: &'m str,
+    /// Names and values that any subgraph of the node captures.
+    pub(super) captured: &'a [(&'m str, ValueId)],
+    /// Names that stand for no value of the graph around: constants, and what failed.
+    pub(super) slots: &'a HashMap<&'m str, Slot>,
+}
 
 impl<'m> Builder<'m> {
     /// The subgraphs of a node as regions, and the values that they capture: each region takes all of them as inputs. `None` where a captured name failed.
@@ -19,6 +34,7 @@ impl<'m> Builder<'m> {
         graph: &mut Graph,
         scope: &mut Scope<'m>,
         node: &'m NodeProto,
+        inputs: &[Option<ValueId>],
     ) -> Result<(Option<Vec<ValueId>>, Regions<'m>), Stop> {
         let subgraphs: Vec<(&'m str, &'m GraphProto)> = order::subgraphs(node).collect();
         let mut seen = HashSet::new();
@@ -50,27 +66,70 @@ impl<'m> Builder<'m> {
         let failed = slots.values().any(|slot| matches!(slot, Slot::Failed));
         let mut regions = Vec::new();
         for (attribute, subgraph) in subgraphs {
-            let place = format!("{} of {}", attribute, node_name(node));
-            let mut inner = Scope {
-                names: slots.clone(),
-                declared: HashMap::new(),
-                opsets: scope.opsets.clone(),
-                prefix: scope.prefix.clone(),
-                place: Some(place),
-                call: scope.call.clone(),
-                calls: scope.calls.clone(),
+            let around = Around { node, inputs, attribute, captured: &captured, slots: &slots };
+            let region = match around.repeated() {
+                Some(form) => self.body(graph, scope, &around, subgraph, form)?,
+                None => self.branch(graph, scope, &around, subgraph)?,
             };
-            let mut region = Graph::new(attribute);
-            for (name, value) in &captured {
-                let input = region.add_input(name, graph.ty(*value).clone());
-                region.value_mut(input).known = graph.value(*value).known.clone();
-                inner.names.insert(name, Slot::Value(input));
-            }
-            self.graph_body(&mut region, &mut inner, subgraph, false)?;
             regions.push((attribute, region));
         }
         let values = captured.into_iter().map(|(_, value)| value).collect();
         Ok(((!failed).then_some(values), regions))
+    }
+
+    fn branch(
+        &mut self,
+        graph: &Graph,
+        scope: &Scope<'m>,
+        around: &Around<'_, 'm>,
+        subgraph: &'m GraphProto,
+    ) -> Result<Region, Stop> {
+        let mut region = Graph::new(around.attribute);
+        let mut inner = self.inner_scope(graph, scope, around, &mut region);
+        self.inside(graph, around, |builder| {
+            builder.graph_body(&mut region, &mut inner, subgraph, Kind::Branch)
+        })?;
+        Ok(Region { graph: region, optional_first: Vec::new() })
+    }
+
+    /// The scope of a region: what it captures becomes inputs of it.
+    pub(super) fn inner_scope(
+        &self,
+        graph: &Graph,
+        scope: &Scope<'m>,
+        around: &Around<'_, 'm>,
+        region: &mut Graph,
+    ) -> Scope<'m> {
+        let mut names = around.slots.clone();
+        for (name, value) in around.captured {
+            let input = region.add_input(name, graph.ty(*value).clone());
+            region.value_mut(input).known = graph.value(*value).known.clone();
+            names.insert(name, Slot::Value(input));
+        }
+        Scope {
+            names,
+            declared: HashMap::new(),
+            opsets: scope.opsets.clone(),
+            prefix: scope.prefix.clone(),
+            place: Some(format!("{} of {}", around.attribute, node_name(around.node))),
+            call: scope.call.clone(),
+            calls: scope.calls.clone(),
+        }
+    }
+
+    /// Reads a region; what it needs of its captures is needed of the values outside.
+    pub(super) fn inside(
+        &mut self,
+        graph: &Graph,
+        around: &Around<'_, 'm>,
+        read: impl FnOnce(&mut Self) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let outside = std::mem::take(&mut self.needs.values);
+        read(self)?;
+        let inside = std::mem::replace(&mut self.needs.values, outside);
+        let captures = around.captured.iter().filter(|(name, _)| inside.contains(*name));
+        self.need(graph, captures.map(|(_, value)| *value).collect());
+        Ok(())
     }
 
     /// The attributes of a node; `None` where one is malformed, which is reported.
@@ -81,7 +140,7 @@ impl<'m> Builder<'m> {
         regions: Regions<'m>,
     ) -> Result<Option<Attributes<Region>>, Stop> {
         let mut attributes = Attributes::default();
-        let mut regions: HashMap<&str, Graph> = regions.into_iter().collect();
+        let mut regions: HashMap<&str, Region> = regions.into_iter().collect();
         let mut good = true;
         for attribute in &node.attribute {
             let value = match resolve_reference(scope, attribute) {
@@ -103,7 +162,7 @@ impl<'m> Builder<'m> {
     fn attribute(
         &mut self,
         attribute: &AttributeProto,
-        region: Option<Graph>,
+        region: Option<Region>,
     ) -> Result<AttrValue<Region>, Diagnostic> {
         let kinds = [
             (attribute.f.is_some(), 1),
@@ -146,7 +205,7 @@ impl<'m> Builder<'m> {
                 None => return fail("the attribute has no value".to_owned()),
             },
             5 => match region {
-                Some(region) => AttrValue::Graph(Region(region)),
+                Some(region) => AttrValue::Graph(region),
                 None => return fail("a graph cannot be passed to a function".to_owned()),
             },
             6 => AttrValue::Floats(attribute.floats.clone()),
@@ -159,7 +218,15 @@ impl<'m> Builder<'m> {
                 None => return fail("the attribute has no value".to_owned()),
             },
             12 => AttrValue::Other("a list of sparse tensors"),
-            13 => AttrValue::Other("a type"),
+            13 => match attribute
+                .tp
+                .as_ref()
+                .map(|tp| types::declared(tp, "type", &mut self.symbols))
+                .transpose()?
+            {
+                Some(Some(ty)) => AttrValue::Type(ty),
+                Some(None) | None => return fail("the attribute has no value".to_owned()),
+            },
             14 => AttrValue::Other("a list of types"),
             other => return fail(format!("attribute type {other} does not exist")),
         })

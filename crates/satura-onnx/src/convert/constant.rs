@@ -1,7 +1,7 @@
 //! Constants, shapes as data, and ops that leave their input as it is.
 
 use super::elementwise::scalar;
-use crate::node::{Converted, NodeCx, bad_attribute, unsupported};
+use crate::node::{Converted, NodeCx, bad_attribute};
 use satura_import::{Attributes, Code, Diagnostic};
 use satura_ir::ops;
 use satura_tensor::{DType, Shape, Tensor};
@@ -74,18 +74,18 @@ pub(super) fn identity(cx: &mut NodeCx<'_>) -> Converted {
 
 /// Dropout does nothing at inference; the mask, if it is asked for, keeps everything.
 pub(super) fn dropout(cx: &mut NodeCx<'_>) -> Converted {
-    let ([x], [_ratio, training]) = cx.args()?;
-    cx.attrs.ignore("ratio");
-    cx.attrs.ignore("seed");
+    let ([x], [ratio, training]) = cx.args()?;
     if let Some(training) = training {
         let off = cx
             .graph
             .constant(training)
             .is_some_and(|t| t.dtype() == DType::Bool && t.bytes().iter().all(|b| *b == 0));
         if !off {
-            return Err(unsupported("dropout in training mode: `training_mode` must be a constant false"));
+            return super::random::dropout(cx, x, ratio, training);
         }
     }
+    cx.attrs.ignore("ratio");
+    cx.attrs.ignore("seed");
     if cx.outputs.get(1).is_none_or(String::is_empty) {
         return Ok(vec![x]);
     }

@@ -1,10 +1,9 @@
 //! Elementwise ops of one, two and many inputs, casts and selections.
 
 use crate::node::{Converted, NodeCx, bad_attribute, unsupported};
-use crate::types;
 use satura_import::{Attributes, Code, Diagnostic};
 use satura_ir::{Op, ValueId, ops};
-use satura_tensor::{DType, Shape, Tensor};
+use satura_tensor::{Shape, Tensor};
 
 /// An op of one input without attributes.
 pub(super) fn unary(cx: &mut NodeCx<'_>, op: impl Into<Op>) -> Converted {
@@ -106,40 +105,6 @@ pub(super) fn select(cx: &mut NodeCx<'_>) -> Converted {
     cx.emit(ops::Select {}, &[condition, a, b])
 }
 
-/// To a named element type. Values out of the range of an 8-bit float saturate where the format says so; the IR's cast is the other one.
-pub(super) fn cast(cx: &mut NodeCx<'_>) -> Converted {
-    let ([x], []) = cx.args()?;
-    let number = cx.attrs.int("to")?.ok_or_else(|| Attributes::<()>::missing("to"))?;
-    let to =
-        types::dtype(number).map_err(|d| Diagnostic { code: Code::BadAttribute, ..d }.at_attribute("to"))?;
-    cast_to(cx, x, to)
-}
-
-/// To the element type of the second input.
-pub(super) fn cast_like(cx: &mut NodeCx<'_>) -> Converted {
-    let ([x, like], []) = cx.args()?;
-    let to = cx.dtype(like)?;
-    cast_to(cx, x, to)
-}
-
-fn cast_to(cx: &mut NodeCx<'_>, x: ValueId, to: DType) -> Converted {
-    let saturate = cx.attrs.flag("saturate")?.unwrap_or(true);
-    cx.attrs.ignore("round_mode");
-    let small = matches!(to, DType::F8E4M3FN | DType::F8E4M3FNUZ | DType::F8E5M2 | DType::F8E5M2FNUZ);
-    let x = if small && saturate && cx.dtype(x)?.is_float() {
-        let greatest = match to {
-            DType::F8E4M3FN => 448.0,
-            DType::F8E4M3FNUZ => 240.0,
-            _ => 57344.0,
-        };
-        let (least, greatest) = (cx.scalar_like(x, -greatest)?, cx.scalar_like(x, greatest)?);
-        cx.one(ops::Clip {}, &[x, least, greatest])?
-    } else {
-        x
-    };
-    cx.emit(ops::Cast { to }, &[x])
-}
-
 /// Limits to a range: two attributes before operator set 11, optional scalar inputs since.
 pub(super) fn clip(cx: &mut NodeCx<'_>) -> Converted {
     let ([x], [least, greatest]) = cx.args()?;
@@ -182,4 +147,12 @@ pub(super) fn bitwise_not(cx: &mut NodeCx<'_>) -> Converted {
     let ones = satura_tensor::cast(&Tensor::scalar(-1i64), dtype).filter(|_| dtype.is_int());
     let ones = cx.constant(ones.ok_or_else(|| unsupported(format!("bits of {dtype}")))?)?;
     cx.emit(ops::Xor {}, &[x, ones])
+}
+
+/// Bits moved to the left or to the right.
+pub(super) fn bit_shift(cx: &mut NodeCx<'_>) -> Converted {
+    let ([x, by], []) = cx.args()?;
+    let kinds = [("LEFT", ops::ShiftKind::Left), ("RIGHT", ops::ShiftKind::Right)];
+    let kind = cx.attrs.choice("direction", &kinds)?.ok_or_else(|| Attributes::<()>::missing("direction"))?;
+    cx.emit(ops::Shift { kind }, &[x, by])
 }

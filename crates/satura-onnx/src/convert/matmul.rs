@@ -7,6 +7,11 @@ use satura_ir::{ValueId, ops};
 /// A product of matrices; a vector is a row on the left and a column on the right, and its axis is dropped from the result.
 pub(super) fn matmul(cx: &mut NodeCx<'_>) -> Converted {
     let ([a, b], []) = cx.args()?;
+    product(cx, a, b)
+}
+
+/// The product of two values as the op defines it.
+pub(super) fn product(cx: &mut NodeCx<'_>, a: ValueId, b: ValueId) -> Converted {
     let (rank_a, rank_b) = (cx.rank(a), cx.rank(b));
     if rank_a == Some(0) || rank_b == Some(0) {
         return Err(Diagnostic::error(Code::Shape, "a product of matrices does not take scalars"));

@@ -4,26 +4,50 @@ use crate::node::{Converted, NodeCx, sizes, unsupported};
 use satura_import::{Attributes, Code, Diagnostic};
 use satura_ir::attr::Real;
 use satura_ir::{ValueId, ops};
-use satura_tensor::{DType, Tensor, cast};
+use satura_tensor::{DType, Dim, Tensor, cast};
 
 fn epsilon(cx: &mut NodeCx<'_>) -> Result<Real, Diagnostic> {
     Ok(Real::from(cx.attrs.float("epsilon")?.unwrap_or(1e-5)))
 }
 
-/// At inference: with the recorded mean and variance.
+/// With the recorded mean and variance or, in training mode, with those of the batch; then the second and third outputs are the recorded ones moved towards them.
 pub(super) fn batch_norm(cx: &mut NodeCx<'_>) -> Converted {
     let ([x, scale, bias, mean, var], []) = cx.args()?;
     let epsilon = epsilon(cx)?;
-    cx.attrs.ignore("momentum");
+    let momentum = f64::from(cx.attrs.float("momentum")?.unwrap_or(0.9));
     if cx.version < 9 && cx.attrs.int("spatial")?.unwrap_or(1) != 1 {
         return Err(unsupported("statistics per activation are not supported").at_attribute("spatial"));
     }
     if cx.version >= 14 && cx.attrs.flag("training_mode")?.unwrap_or(false) {
-        return Err(unsupported("training mode is not supported: export the model for inference")
-            .at_attribute("training_mode"));
+        return batch_norm_training(cx, [x, scale, bias, mean, var], epsilon, momentum);
     }
     cx.only_outputs(1, "batch normalisation with its statistics as outputs: export the model for inference")?;
     cx.emit(ops::BatchNorm { epsilon }, &[x, scale, bias, mean, var])
+}
+
+fn batch_norm_training(
+    cx: &mut NodeCx<'_>,
+    [x, scale, bias, mean, var]: [ValueId; 5],
+    epsilon: Real,
+    momentum: f64,
+) -> Converted {
+    let rank = cx.need_rank(x, "the axes of its statistics")?;
+    let axes: Vec<i64> =
+        (0..rank).filter(|axis| *axis != 1).filter_map(|axis| i64::try_from(axis).ok()).collect();
+    let average = |keep| ops::Mean { axes: Some(axes.clone()), keep };
+    let of_batch = cx.one(average(true), &[x])?;
+    let centred = cx.sub(x, of_batch)?;
+    let square = cx.mul(centred, centred)?;
+    let (wide_mean, wide_var) = (cx.one(average(false), &[x])?, cx.one(average(false), &[square])?);
+    // The statistics may have a dtype of their own.
+    let dtype = cx.dtype(mean)?;
+    let (batch_mean, batch_var) = (cx.cast(wide_mean, dtype)?, cx.cast(wide_var, dtype)?);
+    let y = cx.one(ops::BatchNorm { epsilon }, &[x, scale, bias, batch_mean, batch_var])?;
+    let mut moved = |old, new| {
+        let (old, new) = (cx.scale(old, momentum)?, cx.scale(new, 1.0 - momentum)?);
+        cx.add(old, new)
+    };
+    Ok(vec![y, moved(mean, batch_mean)?, moved(var, batch_var)?])
 }
 
 pub(super) fn instance_norm(cx: &mut NodeCx<'_>) -> Converted {
@@ -87,13 +111,29 @@ pub(super) fn zeros(cx: &mut NodeCx<'_>, dtype: DType, sizes: &[usize]) -> Resul
     cx.constant(zeros)
 }
 
-/// From operator set 21 on: scale and bias of each channel. (Before, they were of each group.)
+/// Scale and bias are of each channel; before operator set 21 they are of each group.
 pub(super) fn group_norm(cx: &mut NodeCx<'_>) -> Converted {
-    let ([x, scale, bias], []) = cx.args()?;
+    let ([x, mut scale, mut bias], []) = cx.args()?;
     let epsilon = epsilon(cx)?;
-    cx.attrs.ignore("stash_type");
     let groups = cx.attrs.int("num_groups")?.ok_or_else(|| Attributes::<()>::missing("num_groups"))?;
     let groups = sizes("num_groups", &[groups], 1)?[0];
+    if cx.version >= 21 {
+        cx.attrs.ignore("stash_type");
+    } else {
+        let channels = cx.dims(x, "its channels")?.get(1).cloned().unwrap_or(Dim::from(0));
+        let mut spread = |value: ValueId| {
+            let column = cx.reshape(value, vec![Dim::from(groups), Dim::from(1)])?;
+            let each = channels.exact_quotient(&Dim::from(groups)).ok_or_else(|| {
+                Diagnostic::error(
+                    Code::Shape,
+                    format!("{channels} channels are no multiple of {groups} groups"),
+                )
+            })?;
+            let rows = cx.broadcast(column, vec![Dim::from(groups), each])?;
+            cx.reshape(rows, vec![channels.clone()])
+        };
+        (scale, bias) = (spread(scale)?, spread(bias)?);
+    }
     cx.emit(ops::GroupNorm { groups, epsilon }, &[x, scale, bias])
 }
 

@@ -1,6 +1,7 @@
 //! Resampling.
 
-use crate::node::{Converted, NodeCx, bad_attribute, unsupported};
+use super::resample::{Coordinates, Rule, Target, resample};
+use crate::node::{Converted, NodeCx, bad_attribute};
 use satura_import::{Code, Diagnostic};
 use satura_ir::attr::Real;
 use satura_ir::ops::{self, CoordMode, NearestMode, ResizeBy, ResizeMode, ResizePolicy};
@@ -23,34 +24,28 @@ const POLICIES: &[(&str, ResizePolicy)] = &[
     ("not_smaller", ResizePolicy::NotSmaller),
 ];
 
-/// Coordinate rules; `None` for those that exist but are not supported.
-const COORDS: &[(&str, Option<CoordMode>)] = &[
-    ("half_pixel", Some(CoordMode::HalfPixel)),
-    ("half_pixel_symmetric", Some(CoordMode::HalfPixelSymmetric)),
-    ("pytorch_half_pixel", Some(CoordMode::PytorchHalfPixel)),
-    ("align_corners", Some(CoordMode::AlignCorners)),
-    ("asymmetric", Some(CoordMode::Asymmetric)),
-    ("tf_half_pixel_for_nn", None),
-    ("tf_crop_and_resize", None),
+/// Coordinate rules.
+const COORDS: &[(&str, Coordinates)] = &[
+    ("half_pixel", Coordinates::Of(CoordMode::HalfPixel)),
+    ("half_pixel_symmetric", Coordinates::Of(CoordMode::HalfPixelSymmetric)),
+    ("pytorch_half_pixel", Coordinates::Of(CoordMode::PytorchHalfPixel)),
+    ("align_corners", Coordinates::Of(CoordMode::AlignCorners)),
+    ("asymmetric", Coordinates::Of(CoordMode::Asymmetric)),
+    ("tf_half_pixel_for_nn", Coordinates::Centre),
+    ("tf_crop_and_resize", Coordinates::Crop),
 ];
 
 /// Operator set 11 and later.
 pub(super) fn resize(cx: &mut NodeCx<'_>) -> Converted {
-    let ([x], [_roi, scales, sizes]) = cx.args()?;
+    let ([x], [roi, scales, sizes]) = cx.args()?;
     let mode = cx.attrs.choice("mode", MODES)?.unwrap_or(ResizeMode::Nearest);
-    let coord =
-        cx.attrs.choice("coordinate_transformation_mode", COORDS)?.unwrap_or(Some(CoordMode::HalfPixel));
-    let coord = coord.ok_or_else(|| {
-        unsupported("this coordinate rule is not supported").at_attribute("coordinate_transformation_mode")
-    })?;
+    let coordinates = cx.attrs.choice("coordinate_transformation_mode", COORDS)?;
+    let coordinates = coordinates.unwrap_or(Coordinates::Of(CoordMode::HalfPixel));
     let nearest = cx.attrs.choice("nearest_mode", NEAREST_MODES)?.unwrap_or(NearestMode::RoundPreferFloor);
     let cubic = Real::from(cx.attrs.float("cubic_coeff_a")?.unwrap_or(-0.75));
     let exclude_outside = cx.attrs.flag("exclude_outside")?.unwrap_or(false);
-    // Only the cropping rule, which is not supported, looks outside the input.
-    cx.attrs.ignore("extrapolation_value");
-    if cx.version >= 18 && cx.attrs.flag("antialias")?.unwrap_or(false) {
-        return Err(unsupported("antialiasing is not supported").at_attribute("antialias"));
-    }
+    let outside = f64::from(cx.attrs.float("extrapolation_value")?.unwrap_or(0.0));
+    let antialias = cx.version >= 18 && cx.attrs.flag("antialias")?.unwrap_or(false);
     let axes = if cx.version >= 18 { cx.attrs.ints("axes")? } else { None };
     let policy = if cx.version >= 18 { cx.attrs.choice("keep_aspect_ratio_policy", POLICIES)? } else { None };
     let policy = policy.unwrap_or(ResizePolicy::Stretch);
@@ -65,8 +60,22 @@ pub(super) fn resize(cx: &mut NodeCx<'_>) -> Converted {
             return Err(Diagnostic::error(Code::InputCount, "neither scales nor sizes are given"));
         }
     };
-    let op = ops::ResizeDyn { mode, coord, nearest, cubic, exclude_outside, axes, by, policy };
-    cx.emit(op, &[x, amount])
+    match coordinates {
+        Coordinates::Of(coord) if !antialias || mode == ResizeMode::Nearest => {
+            let op = ops::ResizeDyn { mode, coord, nearest, cubic, exclude_outside, axes, by, policy };
+            cx.emit(op, &[x, amount])
+        }
+        coordinates => {
+            let roi = if coordinates == Coordinates::Crop { roi } else { None };
+            if coordinates == Coordinates::Crop && roi.is_none() {
+                return Err(
+                    Diagnostic::error(Code::InputCount, "the part of the input is not given").at_input(1)
+                );
+            }
+            let rule = Rule { mode, coordinates, nearest, cubic, exclude_outside, antialias, outside };
+            resample(cx, x, &rule, &Target { roi, axes, by, amount, policy })
+        }
+    }
 }
 
 /// Upsample of operator sets 7 (scales as an attribute) and 9, and Resize of operator set 10: `i / scale`, the lower neighbour when enlarging, the upper

@@ -20,10 +20,10 @@ const AUTO_PADS: &[(&str, AutoPad)] = &[
 ];
 
 /// What the window ops have in common, one entry a spatial axis.
-struct Window {
-    kernel: Vec<usize>,
-    strides: Vec<usize>,
-    dilations: Vec<usize>,
+pub(super) struct Window {
+    pub(super) kernel: Vec<usize>,
+    pub(super) strides: Vec<usize>,
+    pub(super) dilations: Vec<usize>,
     auto: AutoPad,
     /// As given; empty if not.
     pads: Vec<usize>,
@@ -31,7 +31,7 @@ struct Window {
 
 impl Window {
     /// Reads the common attributes. The kernel is that of the weights where there are weights; `kernel_shape`, if given, must agree.
-    fn read(cx: &mut NodeCx<'_>, weights: Option<ValueId>) -> Result<Window, Diagnostic> {
+    pub(super) fn read(cx: &mut NodeCx<'_>, weights: Option<ValueId>) -> Result<Window, Diagnostic> {
         let given = cx.attrs.ints("kernel_shape")?.map(|k| sizes("kernel_shape", &k, 1)).transpose()?;
         let of_weights = match weights {
             Some(weights) => Some(weight_kernel(cx, weights)?),
@@ -73,17 +73,21 @@ impl Window {
         Ok(Window { kernel, strides, dilations, auto, pads })
     }
 
-    fn axes(&self) -> usize {
+    pub(super) fn axes(&self) -> usize {
         self.kernel.len()
     }
 
     /// The extent of the window along an axis.
-    fn reach(&self, axis: usize) -> usize {
+    pub(super) fn reach(&self, axis: usize) -> usize {
         (self.kernel[axis] - 1).saturating_mul(self.dilations[axis]) + 1
     }
 
     /// Padding before and after each spatial axis. `SAME` keeps `ceil(extent / stride)` windows, so with a stride it depends on the extent.
-    fn padding(&self, cx: &NodeCx<'_>, x: ValueId) -> Result<(Vec<usize>, Vec<usize>), Diagnostic> {
+    pub(super) fn padding(
+        &self,
+        cx: &NodeCx<'_>,
+        x: ValueId,
+    ) -> Result<(Vec<usize>, Vec<usize>), Diagnostic> {
         let axes = self.axes();
         if let Some(rank) = cx.rank(x).filter(|rank| *rank != axes + 2) {
             return Err(Diagnostic::error(
@@ -150,7 +154,7 @@ fn groups(cx: &mut NodeCx<'_>) -> Result<usize, Diagnostic> {
 }
 
 /// Adds a bias `[O]` to `[N, O, spatial..]`.
-fn add_bias(cx: &mut NodeCx<'_>, y: ValueId, bias: Option<ValueId>, axes: usize) -> Converted {
+pub(super) fn add_bias(cx: &mut NodeCx<'_>, y: ValueId, bias: Option<ValueId>, axes: usize) -> Converted {
     let Some(bias) = bias else { return Ok(vec![y]) };
     let channels = match cx.shape(bias) {
         Some(shape) if shape.len() != 1 => {
@@ -191,13 +195,18 @@ fn add_bias(cx: &mut NodeCx<'_>, y: ValueId, bias: Option<ValueId>, axes: usize)
 
 pub(super) fn conv(cx: &mut NodeCx<'_>) -> Converted {
     let ([x, weights], [bias]) = cx.args()?;
+    let y = convolution(cx, x, weights)?;
+    let axes = cx.need_rank(weights, "a bias")?.saturating_sub(2);
+    add_bias(cx, y, bias, axes)
+}
+
+/// A convolution under the node's attributes.
+pub(super) fn convolution(cx: &mut NodeCx<'_>, x: ValueId, weights: ValueId) -> Result<ValueId, Diagnostic> {
     let window = Window::read(cx, Some(weights))?;
     let groups = groups(cx)?;
     let (pads_low, pads_high) = window.padding(cx, x)?;
-    let axes = window.axes();
     let Window { strides, dilations, .. } = window;
-    let y = cx.one(ops::Conv { strides, pads_low, pads_high, dilations, groups }, &[x, weights])?;
-    add_bias(cx, y, bias, axes)
+    cx.one(ops::Conv { strides, pads_low, pads_high, dilations, groups }, &[x, weights])
 }
 
 /// The padding crops the output: `SAME` and `output_shape` say how large that is to be.
@@ -264,9 +273,10 @@ pub(super) fn max_pool(cx: &mut NodeCx<'_>) -> Converted {
     let ([x], []) = cx.args()?;
     let window = Window::read(cx, None)?;
     let ceil = if cx.version < 10 { false } else { cx.attrs.flag("ceil_mode")?.unwrap_or(false) };
-    // It orders the indices only.
-    cx.attrs.ignore("storage_order");
-    cx.only_outputs(1, "max pooling with indices as a second output")?;
+    let columns_first = if cx.version < 8 { false } else { cx.attrs.flag("storage_order")?.unwrap_or(false) };
+    if cx.outputs.iter().skip(1).any(|name| !name.is_empty()) {
+        return super::pool::max_with_positions(cx, x, &window, ceil, columns_first);
+    }
     let (pads_low, pads_high) = window.padding(cx, x)?;
     let Window { kernel, strides, dilations, .. } = window;
     cx.emit(ops::MaxPool { kernel, strides, pads_low, pads_high, dilations, ceil }, &[x])
@@ -286,7 +296,7 @@ pub(super) fn average_pool(cx: &mut NodeCx<'_>) -> Converted {
 }
 
 /// All axes after the first two.
-fn spatial_axes(cx: &NodeCx<'_>, x: ValueId) -> Result<Vec<i64>, Diagnostic> {
+pub(super) fn spatial_axes(cx: &NodeCx<'_>, x: ValueId) -> Result<Vec<i64>, Diagnostic> {
     let rank = cx.need_rank(x, "pooling over all spatial axes")?;
     if rank < 3 {
         return Err(Diagnostic::error(

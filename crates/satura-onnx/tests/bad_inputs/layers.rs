@@ -86,7 +86,7 @@ fn normalisations() {
     };
     accepted(&batch(|n| n.float("momentum", 0.9), 3));
     refused(&batch(|n| n, 2), Code::Shape);
-    refused(&batch(|n| n.int("training_mode", 1), 3), Code::Unsupported);
+    accepted(&batch(|n| n.int("training_mode", 1), 3));
     let mut statistics = batch(|n| n, 3);
     statistics.graph.as_mut().expect("has one").node[0].output.extend(["m2".to_owned(), "v2".to_owned()]);
     refused(&statistics, Code::Unsupported);
@@ -95,5 +95,5 @@ fn normalisations() {
         one_op(node("Dropout", &["x", "", "t"], &["y"]), &[2, 3], vec![flag])
     };
     accepted(&dropout(false));
-    refused(&dropout(true), Code::Unsupported);
+    accepted(&dropout(true));
 }

@@ -225,7 +225,7 @@ fn pooling() {
     }
     let indices =
         one_op(node("MaxPool", &["x"], &["y", "i"]).ints("kernel_shape", &[2, 2]), &[1, 1, 8, 8], vec![]);
-    refused(&indices, Code::Unsupported);
+    accepted(&indices);
     refused(&plain(node("GlobalAveragePool", &["x"], &["y"])), Code::Shape);
 }
 
@@ -392,8 +392,9 @@ fn resizes() {
         one_op(edit(node("Resize", &["x", "", "a"], &["y"])), &[2, 3], vec![floats("a", &[2], &[1.0, 2.0])])
     };
     refused(&edited(|n| n.text("mode", "cubist")), Code::BadAttribute);
-    refused(&edited(|n| n.int("antialias", 1)), Code::Unsupported);
-    refused(&edited(|n| n.text("coordinate_transformation_mode", "tf_crop_and_resize")), Code::Unsupported);
+    accepted(&edited(|n| n.int("antialias", 1).text("mode", "linear")));
+    // The part of the input is not given.
+    refused(&edited(|n| n.text("coordinate_transformation_mode", "tf_crop_and_resize")), Code::InputCount);
     // One element, enlarged from and shrunk to.
     let single = one_op(
         node("Resize", &["x", "", "", "a"], &["y"])

@@ -1,0 +1,45 @@
+//! Matrix products and convolutions.
+
+use super::attribute::{int, ints};
+use super::cx::{Cx, Form, NoForm, signed};
+use super::takes::{FLOAT_22, WIDE_NUMBERS, is_taken, same};
+use crate::proto::AttributeProto;
+use satura_ir::ops;
+
+pub(super) fn matmul(cx: &mut Cx<'_>, _: &ops::MatMul) -> Form {
+    same(cx, "MatMul", WIDE_NUMBERS, Vec::new())
+}
+
+/// The attributes of a window.
+pub(super) fn window(
+    strides: &[usize],
+    low: &[usize],
+    high: &[usize],
+    dilations: &[usize],
+) -> Vec<AttributeProto> {
+    vec![
+        ints("strides", signed(strides)),
+        ints("pads", signed(&[low, high].concat())),
+        ints("dilations", signed(dilations)),
+    ]
+}
+
+fn group(groups: usize) -> AttributeProto {
+    int("group", i64::try_from(groups).unwrap_or(i64::MAX))
+}
+
+pub(super) fn conv(cx: &mut Cx<'_>, op: &ops::Conv) -> Form {
+    let dtype = cx.dtype(0)?;
+    let mut attributes = window(&op.strides, &op.pads_low, &op.pads_high, &op.dilations);
+    attributes.push(group(op.groups));
+    if dtype.is_int() && !is_taken(FLOAT_22, cx.version(), dtype) {
+        return Err(NoForm::new(format!("Conv takes no {dtype}")));
+    }
+    same(cx, "Conv", FLOAT_22, attributes)
+}
+
+pub(super) fn conv_transpose(cx: &mut Cx<'_>, op: &ops::ConvTranspose) -> Form {
+    let mut attributes = window(&op.strides, &op.pads_low, &op.pads_high, &op.dilations);
+    attributes.extend([group(op.groups), ints("output_padding", signed(&op.output_padding))]);
+    same(cx, "ConvTranspose", FLOAT_22, attributes)
+}

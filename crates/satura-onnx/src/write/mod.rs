@@ -1,0 +1,76 @@
+//! Writing graphs as ONNX models, at a chosen operator set.
+//!
+//! Each op has one function and one row in the table of `table.rs`. The function says the op in operators of the operator set that was asked for; an op
+//! that the operator set cannot say is decomposed and written in parts. All ops that can be written in neither way are reported in one error.
+//!
+//! Invariants: names and order of inputs and outputs are kept; a name means one value in the whole file, subgraphs included; weights are written from where they
+//! lie, without a copy; a file is there whole or not at all.
+
+mod attribute;
+mod cx;
+mod dims;
+mod encode;
+mod error;
+mod names;
+mod table;
+mod takes;
+mod value_types;
+mod writer;
+
+mod activation;
+mod contract;
+mod control;
+mod elementwise;
+mod indexing;
+mod movement;
+mod norm;
+mod recurrent;
+mod reduce;
+mod resize;
+mod shapes;
+mod window;
+
+pub use error::{Refusal, WriteError};
+
+use encode::Model;
+use satura_ir::Graph;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+/// The versions of the standard operator set that are written.
+pub const WRITTEN_OPSETS: RangeInclusive<i64> = 13..=25;
+
+/// How a model is written.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// The version of the standard operator set, one of [`WRITTEN_OPSETS`].
+    pub opset: i64,
+    /// Weights of this many bytes or more go to a file of their own beside the model. `None` keeps everything in one file as long as it stays below 2 GB, the most
+    /// that the format can hold.
+    pub external_threshold: Option<u64>,
+    /// Say type and shape of every value, not of inputs and outputs only.
+    pub value_info: bool,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        WriteOptions { opset: 23, external_threshold: None, value_info: false }
+    }
+}
+
+/// Writes a graph as one file, or as a model and its weights: `m.onnx` and `m.onnx.data` in the same folder. Both come to be by a temporary file and a rename.
+///
+/// The graph must be verified. Errors name every op that the operator set cannot say.
+pub fn write_file(graph: &Graph, path: &Path, options: &WriteOptions) -> Result<(), WriteError> {
+    Model::build(graph, options)?.save(path, options.external_threshold)
+}
+
+/// The bytes of a model in one piece. `external_threshold` is not used; a model of 2 GB or more is an error.
+pub fn write_bytes(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>, WriteError> {
+    Model::build(graph, options)?.to_bytes()
+}
+
+/// The ops of the intermediate representation that have a form of their own in ONNX; the others are written as their decomposition.
+pub fn written_ops() -> impl Iterator<Item = &'static str> {
+    table::WRITERS.iter().map(|row| row.op)
+}

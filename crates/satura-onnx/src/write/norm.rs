@@ -1,0 +1,52 @@
+//! Softmax and normalisations.
+
+use super::attribute::{float, int};
+use super::cx::{Cx, Form, NoForm};
+use super::takes::{BFLOAT, FLOAT, FLOAT_22, FLOATS, Takes, is_taken};
+use crate::proto::AttributeProto;
+use satura_ir::ops;
+
+/// An operator on floats of one dtype, which is taken as it is; other types are decomposed.
+fn exactly(cx: &mut Cx<'_>, op: &str, takes: &Takes, attributes: Vec<AttributeProto>) -> Form {
+    let dtype = cx.dtype(0)?;
+    if !is_taken(takes, cx.version(), dtype) {
+        return Err(NoForm::new(format!("{op} takes no {dtype}")));
+    }
+    let inputs = cx.inputs();
+    cx.result(op, &inputs, attributes)
+}
+
+pub(super) fn softmax(cx: &mut Cx<'_>, op: &ops::Softmax) -> Form {
+    exactly(cx, "Softmax", FLOAT, vec![int("axis", op.axis)])
+}
+
+pub(super) fn log_softmax(cx: &mut Cx<'_>, op: &ops::LogSoftmax) -> Form {
+    exactly(cx, "LogSoftmax", FLOAT, vec![int("axis", op.axis)])
+}
+
+pub(super) fn batch_norm(cx: &mut Cx<'_>, op: &ops::BatchNorm) -> Form {
+    let takes: &Takes = &[(1, FLOATS), (14, BFLOAT)];
+    exactly(cx, "BatchNormalization", takes, vec![float("epsilon", op.epsilon.get())])
+}
+
+/// Scale and bias must have the extents of the normalised axes.
+pub(super) fn layer_norm(cx: &mut Cx<'_>, op: &ops::LayerNorm) -> Form {
+    cx.need("LayerNormalization", 17)?;
+    let shape = cx.need_shape(0)?;
+    let axis = ops::axis_index(op.axis, shape.len()).map_err(|error| NoForm::new(error.to_string()))?;
+    if (1..=2).any(|i| cx.shape(i).is_none_or(|parameter| parameter[..] != shape[axis..])) {
+        return Err(NoForm::new("LayerNormalization broadcasts no scale and bias"));
+    }
+    exactly(cx, "LayerNormalization", FLOAT, vec![int("axis", op.axis), float("epsilon", op.epsilon.get())])
+}
+
+pub(super) fn instance_norm(cx: &mut Cx<'_>, op: &ops::InstanceNorm) -> Form {
+    exactly(cx, "InstanceNormalization", FLOAT_22, vec![float("epsilon", op.epsilon.get())])
+}
+
+/// Before operator set 21 there was one scale for each group, not for each channel.
+pub(super) fn group_norm(cx: &mut Cx<'_>, op: &ops::GroupNorm) -> Form {
+    cx.need("GroupNormalization", 21)?;
+    let groups = int("num_groups", i64::try_from(op.groups).unwrap_or(i64::MAX));
+    exactly(cx, "GroupNormalization", FLOAT, vec![groups, float("epsilon", op.epsilon.get())])
+}

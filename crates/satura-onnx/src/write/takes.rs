@@ -1,0 +1,118 @@
+//! Which element types operators take, and what stands in for a type that one does not take.
+
+use super::cx::{Cx, Form, NoForm};
+use super::names::Name;
+use crate::proto::AttributeProto;
+use satura_tensor::DType;
+
+/// Element types, each with the operator set that an operator takes it from.
+pub(super) type Takes = [(i64, &'static [DType])];
+
+pub(super) const FLOATS: &[DType] = &[DType::F32, DType::F64, DType::F16];
+pub(super) const BFLOAT: &[DType] = &[DType::BF16];
+pub(super) const WIDE_INTS: &[DType] = &[DType::I32, DType::I64, DType::U32, DType::U64];
+pub(super) const SMALL_INTS: &[DType] = &[DType::I8, DType::I16, DType::U8, DType::U16];
+pub(super) const BYTES: &[DType] = &[DType::I8, DType::U8];
+pub(super) const SIGNED_INTS: &[DType] = &[DType::I32, DType::I64, DType::I8, DType::I16];
+pub(super) const BOOL: &[DType] = &[DType::Bool];
+pub(super) const STRING: &[DType] = &[DType::String];
+pub(super) const COMPLEX: &[DType] = &[DType::C64, DType::C128];
+pub(super) const FLOATS8: &[DType] = &[DType::F8E4M3FN, DType::F8E4M3FNUZ, DType::F8E5M2, DType::F8E5M2FNUZ];
+pub(super) const INTS4: &[DType] = &[DType::I4, DType::U4];
+pub(super) const INTS2: &[DType] = &[DType::I2, DType::U2];
+pub(super) const FLOAT4: &[DType] = &[DType::F4E2M1];
+pub(super) const SCALE8: &[DType] = &[DType::F8E8M0];
+
+/// Floats, with bfloat16 from the first operator set that is written.
+pub(super) const FLOAT: &Takes = &[(1, FLOATS), (13, BFLOAT)];
+/// Floats, with bfloat16 from operator set 22.
+pub(super) const FLOAT_22: &Takes = &[(1, FLOATS), (22, BFLOAT)];
+/// Every number of 8 bits or more.
+pub(super) const NUMBERS: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS)];
+/// The numbers of reductions and products.
+pub(super) const WIDE_NUMBERS: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS)];
+/// What moves elements without looking at them: every type up to operator set 18.
+pub(super) const ANY: &Takes =
+    &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS), (1, BOOL), (1, STRING), (1, COMPLEX)];
+/// What moves elements, with the types that came later.
+pub(super) const ANY_19: &Takes = &[
+    (1, FLOATS),
+    (13, BFLOAT),
+    (1, WIDE_INTS),
+    (1, SMALL_INTS),
+    (1, BOOL),
+    (1, STRING),
+    (1, COMPLEX),
+    (19, FLOATS8),
+    (21, INTS4),
+    (23, FLOAT4),
+    (24, SCALE8),
+    (25, INTS2),
+];
+/// What moves elements, with the types that came later, all from operator set 21 on.
+pub(super) const ANY_21: &Takes = &[
+    (1, FLOATS),
+    (13, BFLOAT),
+    (1, WIDE_INTS),
+    (1, SMALL_INTS),
+    (1, BOOL),
+    (1, STRING),
+    (1, COMPLEX),
+    (21, FLOATS8),
+    (21, INTS4),
+    (23, FLOAT4),
+    (24, SCALE8),
+    (25, INTS2),
+];
+
+/// Wider types that hold every value of a narrower one, in order of preference.
+const CARRIERS: &[DType] =
+    &[DType::F32, DType::I32, DType::I64, DType::U32, DType::U64, DType::F64, DType::I8, DType::U8];
+
+pub(super) fn is_taken(takes: &Takes, version: i64, dtype: DType) -> bool {
+    takes.iter().any(|(since, dtypes)| *since <= version && dtypes.contains(&dtype))
+}
+
+/// Whether `wide` holds every value of `narrow`.
+fn holds(wide: DType, narrow: DType) -> bool {
+    if narrow.is_float() {
+        return wide.is_float() && wide.bits() > narrow.bits() && (wide == DType::F64 || narrow.bits() < 32);
+    }
+    match (wide.int_range(), narrow.int_range()) {
+        (Some((low, high)), Some((least, greatest))) => low <= least && greatest <= high,
+        _ => false,
+    }
+}
+
+/// The type itself where the operator takes it, else one that holds all its values.
+pub(super) fn carrier(takes: &Takes, version: i64, dtype: DType) -> Result<DType, NoForm> {
+    if is_taken(takes, version, dtype) {
+        return Ok(dtype);
+    }
+    let fits = |wide: &&DType| is_taken(takes, version, **wide) && holds(**wide, dtype);
+    let found = CARRIERS.iter().find(fits).copied().filter(|_| castable(version, dtype));
+    found.ok_or_else(|| NoForm::new(format!("operator set {version} does not take {dtype} here")))
+}
+
+/// Whether `Cast` takes and gives the type.
+pub(super) fn castable(version: i64, dtype: DType) -> bool {
+    is_taken(ANY_19, version, dtype) && !dtype.is_complex()
+}
+
+/// The inputs as `to`, those that are not `from` as they are.
+pub(super) fn inputs_as(cx: &mut Cx<'_>, from: DType, to: DType) -> Vec<Name> {
+    (0..cx.count())
+        .map(|i| {
+            let name = cx.input(i);
+            if from != to && cx.ty(i).dtype() == Some(from) { cx.cast(&name, to) } else { name }
+        })
+        .collect()
+}
+
+/// An operator whose inputs have one dtype that is the output's too: by way of a wider type where it does not take that one.
+pub(super) fn same(cx: &mut Cx<'_>, op: &str, takes: &Takes, attributes: Vec<AttributeProto>) -> Form {
+    let dtype = cx.dtype(0)?;
+    let carrier = carrier(takes, cx.version(), dtype)?;
+    let inputs = inputs_as(cx, dtype, carrier);
+    cx.result_as(carrier, op, &inputs, attributes)
+}
