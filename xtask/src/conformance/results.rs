@@ -126,10 +126,12 @@ pub(super) fn to_json(cases: &[Case]) -> String {
     format!("{:#}\n", serde_json::json!(map))
 }
 
-/// Counts by operator. The columns are pass, host, fail, skip.
-pub(super) fn summary(cases: &[Case]) -> String {
-    let mut by_op: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
-    let mut total = [0usize; 4];
+/// Numbers of cases that pass, pass with help from the host, fail, and are skipped.
+pub(crate) type Counts = [usize; 4];
+
+/// Counts by operator.
+pub(super) fn counts(cases: &[Case]) -> BTreeMap<String, Counts> {
+    let mut by_op: BTreeMap<String, Counts> = BTreeMap::new();
     for case in cases {
         let column = match case.outcome {
             Outcome::Pass => 0,
@@ -137,9 +139,15 @@ pub(super) fn summary(cases: &[Case]) -> String {
             Outcome::Fail(_) => 2,
             Outcome::Skip(_) => 3,
         };
-        by_op.entry(&case.op).or_default()[column] += 1;
-        total[column] += 1;
+        by_op.entry(case.op.clone()).or_default()[column] += 1;
     }
+    by_op
+}
+
+/// Counts by operator as a table. The columns are pass, host, fail, skip.
+pub(super) fn summary(cases: &[Case]) -> String {
+    let by_op = counts(cases);
+    let total = by_op.values().fold([0; 4], |t: Counts, c| std::array::from_fn(|i| t[i] + c[i]));
     let line = |name: &str, counts: [String; 4]| {
         let [pass, host, fail, skip] = counts;
         format!("{name:<34} {pass:>5} {host:>5} {fail:>5} {skip:>5}\n")

@@ -4,14 +4,19 @@ mod filetests;
 mod levels;
 mod licences;
 mod sources;
+pub(crate) mod support;
 
 use crate::cmd::{cargo, command, output};
 use crate::flags::Flags;
 use anyhow::{Context, Result, bail};
 
-/// Checks every rule and prints what breaks one.
-pub(crate) fn run(flags: Flags) -> Result<()> {
+/// Checks every rule and prints what breaks one; with `--bless`, writes generated text first.
+pub(crate) fn run(mut flags: Flags) -> Result<()> {
+    let bless = flags.switch("bless")?;
     flags.finish()?;
+    if bless {
+        support::write()?;
+    }
     check()
 }
 
@@ -23,6 +28,7 @@ pub(crate) fn check() -> Result<()> {
     licences::check(&metadata, &mut problems);
     sources::check(&mut problems)?;
     filetests::check(&mut problems)?;
+    support::check(&mut problems)?;
     for problem in &problems {
         println!("tidy: {problem}");
     }
