@@ -9,6 +9,7 @@ mod conformance;
 mod demo;
 mod driver;
 mod flags;
+mod fuzz;
 mod models;
 mod python;
 mod regress;
@@ -50,6 +51,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "Compare shape inference with the onnx package's on the suite and the real models [--json FILE] [--satura FILE] [--bless]",
         shapes::run,
     ),
+    ("fuzz", "Run libFuzzer on the ONNX reader [--target bytes|external|shapes] [--seconds N]", fuzz::run),
     ("bench", "Speed as ratios: against naive schedules and against onnxruntime [--no-models]", bench::run),
 ];
 

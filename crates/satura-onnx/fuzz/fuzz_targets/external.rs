@@ -79,7 +79,8 @@ fn tensor(name: &str, weight: &Weight) -> Message {
         Location::Absent => None,
         Location::Any(text) => Some(text.as_str()),
     };
-    let entry = |key: &str, value: &str| Message::default().bytes(1, key.as_bytes()).bytes(2, value.as_bytes());
+    let entry =
+        |key: &str, value: &str| Message::default().bytes(1, key.as_bytes()).bytes(2, value.as_bytes());
     let entries = [
         location.map(|text| entry("location", text)),
         weight.offset.text().map(|text| entry("offset", &text)),
@@ -100,12 +101,15 @@ fn tensor(name: &str, weight: &Weight) -> Message {
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Unstructured::new(data);
-    let Ok(weights) = (0..3).map(|_| Weight::arbitrary(&mut input)).collect::<Result<Vec<_>, _>>() else { return };
+    let Ok(weights) = (0..3).map(|_| Weight::arbitrary(&mut input)).collect::<Result<Vec<_>, _>>() else {
+        return;
+    };
     let names: Vec<String> = (0..weights.len()).map(|i| format!("w{i}")).collect();
     let mut graph = Message::default().bytes(2, b"main");
     for (i, (name, weight)) in names.iter().zip(&weights).enumerate() {
         let output = format!("y{i}");
-        let node = Message::default().bytes(1, name.as_bytes()).bytes(2, output.as_bytes()).bytes(4, b"Identity");
+        let node =
+            Message::default().bytes(1, name.as_bytes()).bytes(2, output.as_bytes()).bytes(4, b"Identity");
         graph = graph
             .message(1, &node)
             .message(5, &tensor(name, weight))

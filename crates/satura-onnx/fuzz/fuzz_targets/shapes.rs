@@ -8,20 +8,124 @@ use std::sync::OnceLock;
 
 /// Attributes that decide shapes, and some that only some operators have.
 const NAMES: &[&str] = &[
-    "axis", "axes", "keepdims", "perm", "kernel_shape", "strides", "pads", "dilations", "group", "auto_pad", "ceil_mode",
-    "count_include_pad", "output_padding", "output_shape", "transA", "transB", "alpha", "beta", "to", "shape", "value",
-    "value_ints", "value_int", "num_outputs", "split", "mode", "coordinate_transformation_mode", "nearest_mode", "blocksize",
-    "block_size", "batch_dims", "select_last_index", "exclusive", "reverse", "equation", "hidden_size", "direction", "layout",
-    "epsilon", "num_groups", "stash_type", "k", "largest", "sorted", "p", "starts", "ends", "steps", "scales", "size", "upper",
-    "sample_size", "dtype", "seed", "new_axis", "allowzero", "noop_with_empty_axes", "fmod", "q_num_heads", "kv_num_heads",
-    "is_causal", "output_datatype", "saturate", "onesided", "inverse", "offset_group", "sampling_ratio", "output_height",
-    "output_width", "spatial_scale", "align_corners", "padding_mode", "keep_aspect_ratio_policy", "antialias", "time_axis",
-    "batch_axis", "exclude_outside", "storage_order", "broadcast", "interleaved", "num_heads", "rotary_embedding_dim",
+    "axis",
+    "axes",
+    "keepdims",
+    "perm",
+    "kernel_shape",
+    "strides",
+    "pads",
+    "dilations",
+    "group",
+    "auto_pad",
+    "ceil_mode",
+    "count_include_pad",
+    "output_padding",
+    "output_shape",
+    "transA",
+    "transB",
+    "alpha",
+    "beta",
+    "to",
+    "shape",
+    "value",
+    "value_ints",
+    "value_int",
+    "num_outputs",
+    "split",
+    "mode",
+    "coordinate_transformation_mode",
+    "nearest_mode",
+    "blocksize",
+    "block_size",
+    "batch_dims",
+    "select_last_index",
+    "exclusive",
+    "reverse",
+    "equation",
+    "hidden_size",
+    "direction",
+    "layout",
+    "epsilon",
+    "num_groups",
+    "stash_type",
+    "k",
+    "largest",
+    "sorted",
+    "p",
+    "starts",
+    "ends",
+    "steps",
+    "scales",
+    "size",
+    "upper",
+    "sample_size",
+    "dtype",
+    "seed",
+    "new_axis",
+    "allowzero",
+    "noop_with_empty_axes",
+    "fmod",
+    "q_num_heads",
+    "kv_num_heads",
+    "is_causal",
+    "output_datatype",
+    "saturate",
+    "onesided",
+    "inverse",
+    "offset_group",
+    "sampling_ratio",
+    "output_height",
+    "output_width",
+    "spatial_scale",
+    "align_corners",
+    "padding_mode",
+    "keep_aspect_ratio_policy",
+    "antialias",
+    "time_axis",
+    "batch_axis",
+    "exclude_outside",
+    "storage_order",
+    "broadcast",
+    "interleaved",
+    "num_heads",
+    "rotary_embedding_dim",
 ];
 const WORDS: &[&str] = &[
-    "SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET", "constant", "reflect", "edge", "wrap", "nearest", "linear", "cubic", "half_pixel",
-    "asymmetric", "align_corners", "tf_crop_and_resize", "DCR", "CRD", "forward", "reverse", "bidirectional", "ij,jk->ik",
-    "...ij->...ji", "ii->i", "bij,bjk", "add", "mul", "max", "none", "sum", "mean", "stretch", "not_larger", "zeros", "border",
+    "SAME_UPPER",
+    "SAME_LOWER",
+    "VALID",
+    "NOTSET",
+    "constant",
+    "reflect",
+    "edge",
+    "wrap",
+    "nearest",
+    "linear",
+    "cubic",
+    "half_pixel",
+    "asymmetric",
+    "align_corners",
+    "tf_crop_and_resize",
+    "DCR",
+    "CRD",
+    "forward",
+    "reverse",
+    "bidirectional",
+    "ij,jk->ik",
+    "...ij->...ji",
+    "ii->i",
+    "bij,bjk",
+    "add",
+    "mul",
+    "max",
+    "none",
+    "sum",
+    "mean",
+    "stretch",
+    "not_larger",
+    "zeros",
+    "border",
 ];
 const DTYPES: [i64; 8] = [1, 7, 6, 9, 10, 11, 2, 8];
 
@@ -48,7 +152,11 @@ fn number(u: &mut Unstructured) -> Result<i64> {
     })
 }
 
-fn list<T>(u: &mut Unstructured, most: usize, item: impl Fn(&mut Unstructured) -> Result<T>) -> Result<Vec<T>> {
+fn list<T>(
+    u: &mut Unstructured,
+    most: usize,
+    item: impl Fn(&mut Unstructured) -> Result<T>,
+) -> Result<Vec<T>> {
     let count = u.int_in_range(0..=most)?;
     (0..count).map(|_| item(u)).collect()
 }
@@ -98,7 +206,8 @@ fn build(u: &mut Unstructured) -> Result<Message> {
     }
     for i in 0..u.int_in_range(1..=4)? {
         let (domain, op) = *u.choose(operators())?;
-        let inputs = list(u, 6, |u| if u.ratio(1, 10)? { Ok(String::new()) } else { u.choose(&names).cloned() })?;
+        let inputs =
+            list(u, 6, |u| if u.ratio(1, 10)? { Ok(String::new()) } else { u.choose(&names).cloned() })?;
         let outputs: Vec<String> = (0..u.int_in_range(1..=3)?).map(|o| format!("n{i}_{o}")).collect();
         let attributes = list(u, 5, attribute)?;
         let node = Message::default()
@@ -113,7 +222,10 @@ fn build(u: &mut Unstructured) -> Result<Message> {
     let last = names.last().cloned().unwrap_or_default();
     graph = graph.message(12, &Message::default().bytes(1, last.as_bytes()));
     let opset = u.int_in_range(1..=28)?;
-    Ok(model(&graph, &[("", opset), ("ai.onnx.ml", 3), ("ai.onnx.preview.training", 1), ("com.microsoft", 1)]))
+    Ok(model(
+        &graph,
+        &[("", opset), ("ai.onnx.ml", 3), ("ai.onnx.preview.training", 1), ("com.microsoft", 1)],
+    ))
 }
 
 fuzz_target!(|data: &[u8]| {

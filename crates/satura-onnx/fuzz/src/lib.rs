@@ -5,7 +5,8 @@ use satura_onnx::{Imported, Options};
 
 /// Bounds under which a run takes milliseconds.
 pub fn options() -> Options {
-    let limits = Limits { nodes: 2000, depth: 20, elements: 1 << 16, file_bytes: 1 << 20, ..Limits::default() };
+    let limits =
+        Limits { nodes: 2000, depth: 20, elements: 1 << 16, file_bytes: 1 << 20, ..Limits::default() };
     Options { limits, map_files: false, ..Options::default() }
 }
 
