@@ -81,7 +81,8 @@ fn cases(satura: &Path, suite: &Path, device: &str, filter: Option<&str>) -> Res
     if let Some(filter) = filter {
         batch.args(["--filter", filter]);
     }
-    let cases = results::parse(&output(&mut batch)?, device)?;
+    let mut cases = results::parse(&output(&mut batch)?, device)?;
+    expect::excuse(&mut cases)?;
     ensure!(!cases.is_empty(), "no case of the suite matches");
     Ok(cases)
 }
