@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Compare two models, or one model on two devices
     Verify(VerifyArgs),
+    /// Write a model anew, in the format that the name of the file says
+    Convert(ConvertArgs),
     /// Write a model's kernels and the plan of buffers and dispatches
     Compile(CompileArgs),
     /// Run passes on a graph in text form
@@ -127,6 +129,24 @@ pub(crate) struct VerifyArgs {
     /// Tolerance in the unit of the elements
     #[arg(long, default_value_t = satura::tensor::tolerances::MODEL.absolute, value_name = "X")]
     pub(crate) atol: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The model
+    pub(crate) model: PathBuf,
+    /// The file to write; its ending says the format: .onnx
+    #[arg(short, long = "output", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// ONNX: the version of the standard operator set (default: the model's own, or the nearest one that is written)
+    #[arg(long, value_name = "N")]
+    pub(crate) opset: Option<i64>,
+    /// Put weights of so many bytes or more into FILE.data (default: only where one file cannot hold them)
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) external_data_above: Option<u64>,
+    /// Say type and shape of every value, not of inputs and outputs only
+    #[arg(long)]
+    pub(crate) value_info: bool,
 }
 
 /// The language of the kernels.

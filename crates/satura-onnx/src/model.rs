@@ -114,6 +114,7 @@ fn read(
     let mut opsets: Vec<(String, i64)> = opsets.into_iter().collect();
     opsets.sort();
     let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_owned();
+    let data_files = builder.tensors.files.paths();
     let Builder { collector, needs, .. } = builder;
     let warnings = match collector.finish() {
         Ok(warnings) => warnings,
@@ -138,7 +139,7 @@ fn read(
         diagnostics: errors.into_iter().map(|e| Diagnostic::error(Code::Invalid, e.to_string())).collect(),
         more: 0,
     })?;
-    Ok(Reading::Whole(Imported { graph, warnings, ir_version, opsets, producer }))
+    Ok(Reading::Whole(Imported { graph, warnings, ir_version, opsets, producer, data_files }))
 }
 
 /// Operator sets by domain. One domain in two versions, and a version of the standard domain that is not read, are errors.

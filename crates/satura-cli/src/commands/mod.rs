@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod compile;
 pub(crate) mod conformance;
+pub(crate) mod convert;
 pub(crate) mod devices;
 pub(crate) mod inspect;
 pub(crate) mod opt;

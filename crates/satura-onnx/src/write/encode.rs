@@ -1,5 +1,6 @@
 //! From a written graph to bytes and files. Weights go from where they lie straight into the file: they are never copied into a message.
 
+use super::files::{self, Pending};
 use super::writer::{Constant, Written, inline, write};
 use super::{WriteError, WriteOptions};
 use crate::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorProto};
@@ -8,10 +9,8 @@ use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use satura_ir::Graph;
 use satura_tensor::DType;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What one file of the format can hold: lengths are signed 32-bit numbers for many readers.
 const LARGEST: u64 = i32::MAX as u64;
@@ -172,8 +171,8 @@ impl Model {
         self.header.encoded_len() as u64 + 1 + encoded_len_varint(graph) as u64 + graph
     }
 
-    /// Writes the model, and its weights where they are too large or above the threshold.
-    pub(super) fn save(&self, path: &Path, threshold: Option<u64>) -> Result<(), WriteError> {
+    /// Writes the model, and its weights where they are too large or above the threshold; gives the files, the model first.
+    pub(super) fn save(&self, path: &Path, options: &WriteOptions) -> Result<Vec<PathBuf>, WriteError> {
         let Some(name) = path.file_name() else {
             let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path names no file");
             return Err(WriteError::Io { path: path.to_path_buf(), error });
@@ -184,26 +183,26 @@ impl Model {
             let size = self.size(&layout);
             if size <= LARGEST { Ok(layout) } else { Err(WriteError::TooLarge(size)) }
         };
+        let threshold = options.external_threshold;
         let layout = within(threshold)
             .or_else(|_| within(Some(threshold.unwrap_or(STAYS).min(STAYS))))
             .or_else(|_| within(Some(1)))?;
-        let data = match layout.offsets.iter().any(Option::is_some) {
-            false => None,
-            true => {
-                let target = path.with_file_name(&location);
-                Some(Temporary::write(&target, |file| self.stream_data(&layout, file))?)
-            }
-        };
-        let model = Temporary::write(path, |file| self.stream_model(&layout, file))?;
-        if let Some(data) = data {
-            // A model must never be found beside weights that are not its own.
-            if data.target.exists() && path.exists() {
-                std::fs::remove_file(path)
-                    .map_err(|error| WriteError::Io { path: path.to_path_buf(), error })?;
-            }
-            data.keep()?;
+        let data = path.with_file_name(&location);
+        let has_data = layout.offsets.iter().any(Option::is_some);
+        // All that can be known to be in the way, before gigabytes are written.
+        files::check(path, &options.keep)?;
+        if has_data {
+            files::check(&data, &options.keep)?;
         }
-        model.keep()
+        let mut pending = Vec::new();
+        let mut targets = vec![path.to_path_buf()];
+        if has_data {
+            pending.push(Pending::write(&data, |file| self.stream_data(&layout, file))?);
+            targets.push(data);
+        }
+        pending.push(Pending::write(path, |file| self.stream_model(&layout, file))?);
+        files::place_all(pending)?;
+        Ok(targets)
     }
 
     fn stream_data(&self, layout: &Layout, file: &mut dyn Write) -> std::io::Result<()> {
@@ -248,47 +247,4 @@ impl WriteOptions {
 fn data_name(model: &str) -> String {
     let plain = |c: char| if matches!(c, '\\' | '/' | ':') || c.is_control() { '_' } else { c };
     format!("{}.data", model.chars().map(plain).collect::<String>())
-}
-
-/// A file that is there under another name until it is complete; removed if it is not kept.
-struct Temporary {
-    hidden: PathBuf,
-    target: PathBuf,
-    kept: bool,
-}
-
-impl Temporary {
-    fn write(
-        target: &Path,
-        fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-    ) -> Result<Temporary, WriteError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let hidden = target.with_file_name(format!(".{name}.{}.{number}.tmp", std::process::id()));
-        let made = Temporary { hidden, target: target.to_path_buf(), kept: false };
-        let written = File::create(&made.hidden).and_then(|file| {
-            let mut buffered = BufWriter::new(file);
-            fill(&mut buffered)?;
-            buffered.into_inner()?.sync_all()
-        });
-        written.map_err(|error| WriteError::Io { path: made.target.clone(), error })?;
-        Ok(made)
-    }
-
-    fn keep(mut self) -> Result<(), WriteError> {
-        let renamed = std::fs::rename(&self.hidden, &self.target);
-        renamed.map_err(|error| WriteError::Io { path: self.target.clone(), error })?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.kept {
-            // What is left of the attempt; if it cannot be removed either, the first error says why.
-            let _ = std::fs::remove_file(&self.hidden);
-        }
-    }
 }

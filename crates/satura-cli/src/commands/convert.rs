@@ -1,0 +1,29 @@
+//! `satura convert`: a model as a file again, at another operator set or in another format.
+
+use super::load;
+use crate::args::ConvertArgs;
+use crate::progress::spin;
+use crate::report::Failure;
+use crate::{Context, Outcome};
+use satura::SaveOptions;
+use std::fmt::Write;
+
+pub(crate) fn run(cx: &Context, args: &ConvertArgs) -> Result<Outcome, Failure> {
+    let options = SaveOptions {
+        opset: args.opset,
+        external_data_above: args.external_data_above,
+        value_info: args.value_info,
+    };
+    satura::check_save(&args.output, &options)?;
+    let model = load(cx, &args.model)?;
+    let label = format!("writing {}", args.output.display());
+    let files = spin(&label, || satura::save(&model, &args.output, &options))?;
+    let mut text = String::new();
+    for file in files {
+        let size = std::fs::metadata(&file).map(|metadata| metadata.len());
+        let size = size.map_or_else(|_| String::new(), |bytes| format!(" ({bytes} bytes)"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "wrote {}{size}", file.display());
+    }
+    Ok(Outcome::done(text))
+}
