@@ -77,7 +77,7 @@ pub struct OpenModel {
 #[derive(Clone, Debug)]
 pub enum Reading {
     /// The whole model.
-    Whole(Imported),
+    Whole(Box<Imported>),
     /// A model that needs values or sizes of inputs.
     Open(Box<OpenModel>),
 }
