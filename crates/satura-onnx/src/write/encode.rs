@@ -171,6 +171,18 @@ impl Model {
         self.header.encoded_len() as u64 + 1 + encoded_len_varint(graph) as u64 + graph
     }
 
+    /// Where each constant goes so that the model has at most `largest` bytes: to the data file from the threshold on, smaller ones too where that is not enough.
+    fn layout(&self, location: &str, threshold: Option<u64>, largest: u64) -> Result<Layout, WriteError> {
+        let within = |threshold| {
+            let layout = Layout::new(&self.constants, location.to_owned(), threshold);
+            let size = self.size(&layout);
+            if size <= largest { Ok(layout) } else { Err(WriteError::TooLarge(size)) }
+        };
+        within(threshold)
+            .or_else(|_| within(Some(threshold.unwrap_or(STAYS).min(STAYS))))
+            .or_else(|_| within(Some(1)))
+    }
+
     /// Writes the model, and its weights where they are too large or above the threshold; gives the files, the model first.
     pub(super) fn save(&self, path: &Path, options: &WriteOptions) -> Result<Vec<PathBuf>, WriteError> {
         let Some(name) = path.file_name() else {
@@ -178,15 +190,7 @@ impl Model {
             return Err(WriteError::Io { path: path.to_path_buf(), error });
         };
         let location = data_name(&name.to_string_lossy());
-        let within = |threshold| {
-            let layout = Layout::new(&self.constants, location.clone(), threshold);
-            let size = self.size(&layout);
-            if size <= LARGEST { Ok(layout) } else { Err(WriteError::TooLarge(size)) }
-        };
-        let threshold = options.external_threshold;
-        let layout = within(threshold)
-            .or_else(|_| within(Some(threshold.unwrap_or(STAYS).min(STAYS))))
-            .or_else(|_| within(Some(1)))?;
+        let layout = self.layout(&location, options.external_threshold, LARGEST)?;
         let data = path.with_file_name(&location);
         let has_data = layout.offsets.iter().any(Option::is_some);
         // All that can be known to be in the way, before gigabytes are written.
@@ -247,4 +251,57 @@ impl WriteOptions {
 fn data_name(model: &str) -> String {
     let plain = |c: char| if matches!(c, '\\' | '/' | ':') || c.is_control() { '_' } else { c };
     format!("{}.data", model.chars().map(plain).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LARGEST, Model, PAGE};
+    use crate::{WriteError, WriteOptions};
+    use satura_ir::{Graph, ops};
+    use satura_tensor::Tensor;
+
+    /// A model of constants of these sizes in bytes, and nothing else.
+    fn model(sizes: &[usize]) -> Model {
+        let mut graph = Graph::new("constants");
+        for (at, size) in sizes.iter().enumerate() {
+            let value = Tensor::from_vec(vec![at as u8; *size], &[*size]);
+            let constant = graph.add_node(ops::Const { value }.into(), Vec::new(), Vec::new());
+            graph.add_output(&format!("y{at}"), constant.unwrap_or_else(|error| panic!("{error}"))[0]);
+        }
+        Model::build(&graph, &WriteOptions::default()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[track_caller]
+    fn check(model: &Model, threshold: Option<u64>, largest: u64, expected: &[Option<u64>]) {
+        let layout = model.layout("m.data", threshold, largest).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(layout.offsets, expected);
+        let mut bytes = Vec::new();
+        model.stream_model(&layout, &mut bytes).expect("a vector takes everything");
+        assert_eq!(bytes.len() as u64, model.size(&layout));
+    }
+
+    #[test]
+    fn what_goes_into_the_data_file() {
+        let small = [1000, 999, 2000];
+        check(&model(&small), None, LARGEST, &[None; 3]);
+        check(&model(&small), Some(1000), LARGEST, &[Some(0), None, Some(1024)]);
+        check(
+            &model(&[1, 0, 100_000, 70_000]),
+            Some(0),
+            LARGEST,
+            &[Some(0), None, Some(PAGE), Some((PAGE + 100_000).next_multiple_of(PAGE))],
+        );
+    }
+
+    #[test]
+    fn what_is_too_large_for_one_file_leaves_it() {
+        let sizes = [500, 2000, 1500];
+        let all = [Some(0), Some(512), Some(2560)];
+        // Small constants stay, whatever threshold was asked for; they go where that does not suffice.
+        check(&model(&sizes), None, 3000, &[None, Some(0), Some(2048)]);
+        check(&model(&sizes), Some(10_000), 3000, &[None, Some(0), Some(2048)]);
+        check(&model(&sizes), None, 700, &all);
+        let error = model(&sizes).layout("m.data", None, 10).err();
+        assert!(matches!(error, Some(WriteError::TooLarge(size)) if size > 10), "{error:?}");
+    }
 }
