@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// Run the ONNX backend suite from a folder and print the outcomes as JSON
     #[command(hide = true)]
     Conformance(ConformanceArgs),
+    /// Read, write and read again the cases of the ONNX backend suite and print the outcomes as JSON
+    #[command(hide = true)]
+    Roundtrip(RoundtripArgs),
 }
 
 /// Sizes of inputs, fixed by files or by numbers.
@@ -227,6 +230,21 @@ pub(crate) struct ConformanceArgs {
     /// Where to run
     #[arg(long, default_value = "reference", value_name = "DEVICE")]
     pub(crate) device: DeviceKind,
+    /// Only cases whose name fits; `*` stands for any text
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RoundtripArgs {
+    /// The suite: KIND/CASE/model.onnx and KIND/CASE/test_data_set_N
+    pub(crate) suite: PathBuf,
+    /// The folder for the written models: KIND/CASE/model.onnx
+    #[arg(short, long = "output", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// The version of the standard operator set (default: each model's own, or the nearest one that is written)
+    #[arg(long, value_name = "N")]
+    pub(crate) opset: Option<i64>,
     /// Only cases whose name fits; `*` stands for any text
     #[arg(long, value_name = "GLOB")]
     pub(crate) filter: Option<String>,

@@ -96,5 +96,6 @@ fn dispatch(cx: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Passes => Ok(commands::opt::list(cx)),
         Command::Devices(args) => Ok(commands::devices::run(&args)),
         Command::Conformance(args) => commands::conformance::run(cx, &args),
+        Command::Roundtrip(args) => commands::roundtrip::run(cx, &args),
     }
 }

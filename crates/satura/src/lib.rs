@@ -47,7 +47,7 @@ pub use model::read_onnx_datum;
 pub use model::{LoadOptions, Model, Open, load};
 pub use random::random_inputs;
 pub use satura_wgsl::Target;
-pub use save::{SaveOptions, check_save, save};
+pub use save::{SaveOptions, Saved, check_save, save};
 pub use session::{Compiled, Session, shapes_of};
 pub use specialise::{ready_for, specialise};
 pub use verify::{Compared, Side, Verdict, verify};

@@ -1,6 +1,7 @@
 //! Writing a model, in the format that the name of the file says.
 
 use crate::{Error, Model};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How a model is written.
@@ -14,14 +15,22 @@ pub struct SaveOptions {
     pub value_info: bool,
 }
 
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The files, the one that was asked for first.
+    pub files: Vec<PathBuf>,
+    /// The ops that the format has no word for and that were written in terms of others, with the number of such nodes.
+    pub expanded: BTreeMap<String, usize>,
+}
+
 /// A format that is written.
 struct Format {
     /// The ending of its files' names.
     ending: &'static str,
     /// An error where the options ask for what the format does not have.
     check: fn(&SaveOptions) -> Result<(), Error>,
-    /// Writes the files and gives their paths, the one that was asked for first.
-    save: fn(&Model, &Path, &SaveOptions) -> Result<Vec<PathBuf>, Error>,
+    save: fn(&Model, &Path, &SaveOptions) -> Result<Saved, Error>,
 }
 
 /// The one list of formats that are written.
@@ -51,9 +60,8 @@ pub fn check_save(path: &Path, options: &SaveOptions) -> Result<(), Error> {
 
 /// Writes a model as it is: what was read comes back op by op where the format can say it. The ending of the file's name says the format: `.onnx`.
 ///
-/// Gives the files that were written, the one at `path` first. All of them are whole before the first takes the place of an old one; files that the model is read from are
-/// never replaced, except for the model's own file by the new one.
-pub fn save(model: &Model, path: &Path, options: &SaveOptions) -> Result<Vec<PathBuf>, Error> {
+/// All files are whole before the first takes the place of an old one; files that the model is read from are never replaced, except for the model's own file by the new one.
+pub fn save(model: &Model, path: &Path, options: &SaveOptions) -> Result<Saved, Error> {
     let format = format_of(path)?;
     (format.check)(options)?;
     model.check_whole()?;
@@ -62,7 +70,7 @@ pub fn save(model: &Model, path: &Path, options: &SaveOptions) -> Result<Vec<Pat
 
 #[cfg(feature = "onnx")]
 mod onnx {
-    use super::SaveOptions;
+    use super::{SaveOptions, Saved};
     use crate::{Error, Model};
     use satura_onnx::{WRITTEN_OPSETS, WriteError, WriteOptions, write_file};
     use std::ffi::OsStr;
@@ -75,7 +83,7 @@ mod onnx {
         }
     }
 
-    pub(super) fn save(model: &Model, path: &Path, options: &SaveOptions) -> Result<Vec<PathBuf>, Error> {
+    pub(super) fn save(model: &Model, path: &Path, options: &SaveOptions) -> Result<Saved, Error> {
         let own = model.opset.unwrap_or(WriteOptions::default().opset);
         let mut keep = model.data_files.clone();
         // A model may come again in its own place: what is mapped of the old file stays mapped after the new one took the name.
@@ -88,7 +96,8 @@ mod onnx {
             value_info: options.value_info,
             keep,
         };
-        Ok(write_file(&model.graph, path, &options)?)
+        let satura_onnx::Saved { files, expanded } = write_file(&model.graph, path, &options)?;
+        Ok(Saved { files, expanded })
     }
 
     /// The folder, links resolved, and the name in it.

@@ -17,13 +17,17 @@ pub(crate) fn run(cx: &Context, args: &ConvertArgs) -> Result<Outcome, Failure> 
     satura::check_save(&args.output, &options)?;
     let model = load(cx, &args.model)?;
     let label = format!("writing {}", args.output.display());
-    let files = spin(&label, || satura::save(&model, &args.output, &options))?;
+    let saved = spin(&label, || satura::save(&model, &args.output, &options))?;
     let mut text = String::new();
-    for file in files {
+    for file in saved.files {
         let size = std::fs::metadata(&file).map(|metadata| metadata.len());
         let size = size.map_or_else(|_| String::new(), |bytes| format!(" ({bytes} bytes)"));
         // Writing to a String cannot fail.
         let _ = writeln!(text, "wrote {}{size}", file.display());
+    }
+    if !saved.expanded.is_empty() {
+        let ops: Vec<String> = saved.expanded.iter().map(|(op, count)| format!("{op} ({count})")).collect();
+        let _ = writeln!(text, "written in terms of other operators: {}", ops.join(", "));
     }
     Ok(Outcome::done(text))
 }

@@ -7,7 +7,9 @@ pub(crate) mod convert;
 pub(crate) mod devices;
 pub(crate) mod inspect;
 pub(crate) mod opt;
+pub(crate) mod roundtrip;
 pub(crate) mod run;
+mod suite;
 pub(crate) mod verify;
 
 use crate::Context;

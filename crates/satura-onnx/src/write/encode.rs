@@ -2,15 +2,16 @@
 
 use super::files::{self, Pending};
 use super::writer::{Constant, Written, inline, write};
-use super::{WriteError, WriteOptions};
+use super::{Saved, WriteError, WriteOptions};
 use crate::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorProto};
 use crate::types;
 use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use satura_ir::Graph;
 use satura_tensor::DType;
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What one file of the format can hold: lengths are signed 32-bit numbers for many readers.
 const LARGEST: u64 = i32::MAX as u64;
@@ -65,6 +66,8 @@ pub(super) struct Model {
     /// Without its initialisers.
     graph: GraphProto,
     constants: Vec<Constant>,
+    /// How many nodes of each op were written as their decomposition.
+    expanded: BTreeMap<String, usize>,
 }
 
 /// A tensor as the message has it, its data left out; strings are in it.
@@ -121,7 +124,7 @@ impl Layout {
 
 impl Model {
     pub(super) fn build(graph: &Graph, options: &WriteOptions) -> Result<Model, WriteError> {
-        let Written { graph, constants, domains, dtypes } = write(graph, options)?;
+        let Written { graph, constants, domains, dtypes, expanded } = write(graph, options)?;
         let opset =
             |(domain, version): (&str, i64)| OperatorSetIdProto { domain: domain.to_owned(), version };
         let at = usize::try_from(options.opset - WriteOptions::FIRST).unwrap_or(0);
@@ -133,7 +136,7 @@ impl Model {
             opset_import: std::iter::once(("", options.opset)).chain(domains).map(opset).collect(),
             ..ModelProto::default()
         };
-        Ok(Model { header, graph, constants })
+        Ok(Model { header, graph, constants, expanded })
     }
 
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
@@ -183,8 +186,8 @@ impl Model {
             .or_else(|_| within(Some(1)))
     }
 
-    /// Writes the model, and its weights where they are too large or above the threshold; gives the files, the model first.
-    pub(super) fn save(&self, path: &Path, options: &WriteOptions) -> Result<Vec<PathBuf>, WriteError> {
+    /// Writes the model, and its weights where they are too large or above the threshold.
+    pub(super) fn save(self, path: &Path, options: &WriteOptions) -> Result<Saved, WriteError> {
         let Some(name) = path.file_name() else {
             let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path names no file");
             return Err(WriteError::Io { path: path.to_path_buf(), error });
@@ -199,14 +202,14 @@ impl Model {
             files::check(&data, &options.keep)?;
         }
         let mut pending = Vec::new();
-        let mut targets = vec![path.to_path_buf()];
+        let mut files = vec![path.to_path_buf()];
         if has_data {
             pending.push(Pending::write(&data, |file| self.stream_data(&layout, file))?);
-            targets.push(data);
+            files.push(data);
         }
         pending.push(Pending::write(path, |file| self.stream_model(&layout, file))?);
         files::place_all(pending)?;
-        Ok(targets)
+        Ok(Saved { files, expanded: self.expanded })
     }
 
     fn stream_data(&self, layout: &Layout, file: &mut dyn Write) -> std::io::Result<()> {

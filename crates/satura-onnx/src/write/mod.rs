@@ -35,6 +35,7 @@ pub use error::{Refusal, WriteError};
 
 use encode::Model;
 use satura_ir::Graph;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -61,11 +62,20 @@ impl Default for WriteOptions {
     }
 }
 
-/// Writes a graph as one file, or as a model and its weights: `m.onnx` and `m.onnx.data` in the same folder. Gives the files, the model first.
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The files, the model first.
+    pub files: Vec<PathBuf>,
+    /// The ops that the operator set cannot say, and that were written as their decomposition, with the number of such nodes.
+    pub expanded: BTreeMap<String, usize>,
+}
+
+/// Writes a graph as one file, or as a model and its weights: `m.onnx` and `m.onnx.data` in the same folder.
 ///
 /// Files that are there are replaced once the new ones are whole, and stay as they were if anything fails. The graph must be verified. Errors name every op that the operator
 /// set cannot say.
-pub fn write_file(graph: &Graph, path: &Path, options: &WriteOptions) -> Result<Vec<PathBuf>, WriteError> {
+pub fn write_file(graph: &Graph, path: &Path, options: &WriteOptions) -> Result<Saved, WriteError> {
     Model::build(graph, options)?.save(path, options)
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Writer {
     /// The main graph, and the subgraphs around what is being written, innermost last.
     frames: Vec<Frame>,
     refusals: Vec<Refusal>,
+    /// How many nodes of each op were written as their decomposition.
+    expanded: BTreeMap<String, usize>,
     /// The versions of other domains that nodes use.
     pub(super) domains: BTreeMap<&'static str, i64>,
     /// The element types that the file holds: they decide the least version of the format.
@@ -79,6 +81,7 @@ pub(super) struct Written {
     pub(super) constants: Vec<Constant>,
     pub(super) domains: BTreeMap<&'static str, i64>,
     pub(super) dtypes: HashSet<DType>,
+    pub(super) expanded: BTreeMap<String, usize>,
 }
 
 /// The names of the values of a graph; constants get theirs when something reads them.
@@ -96,6 +99,7 @@ pub(super) fn write(graph: &Graph, options: &WriteOptions) -> Result<Written, Wr
         node_names: NamePool::default(),
         frames: vec![Frame::default()],
         refusals: Vec::new(),
+        expanded: BTreeMap::new(),
         domains: BTreeMap::new(),
         dtypes: HashSet::new(),
     };
@@ -149,7 +153,13 @@ pub(super) fn write(graph: &Graph, options: &WriteOptions) -> Result<Written, Wr
         value_info: frame.infos,
         ..GraphProto::default()
     };
-    Ok(Written { graph: proto, constants: frame.constants, domains: writer.domains, dtypes: writer.dtypes })
+    Ok(Written {
+        graph: proto,
+        constants: frame.constants,
+        domains: writer.domains,
+        dtypes: writer.dtypes,
+        expanded: writer.expanded,
+    })
 }
 
 impl Writer {
@@ -346,6 +356,7 @@ impl Writer {
             Some(Err(error)) => return self.refuse(node.op.name(), node.label.as_deref(), error.to_string()),
             None => return self.refuse(node.op.name(), node.label.as_deref(), reason),
         };
+        *self.expanded.entry(node.op.name().to_owned()).or_default() += 1;
         let mut wanted = Vec::new();
         for (value, name) in results.into_iter().zip(outputs).filter(|(_, name)| !name.is_empty()) {
             parts.add_output(name, value);
