@@ -12,6 +12,7 @@ mod flags;
 mod models;
 mod python;
 mod regress;
+mod roundtrip;
 mod shapes;
 mod test;
 mod tidy;
@@ -26,7 +27,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ("demo", "Build the compiler and run the digit classifier on every device", demo::run),
     (
         "test",
-        "Format, lints, tidy, all tests, doc tests, regression gates on the fixtures, the ONNX backend suite, shape inference",
+        "Format, lints, tidy, all tests, doc tests, regression gates on the fixtures, the ONNX backend suite and its round trip, shape inference",
         test::run,
     ),
     (
@@ -44,6 +45,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "conformance",
         "Run the ONNX backend suite [--device reference|cpu|gpu] [--suite DIR] [--json FILE] [--filter GLOB] [--satura FILE] [--bless]",
         conformance::run,
+    ),
+    (
+        "roundtrip",
+        "Read, write and read again the ONNX backend suite, and judge what was written [--suite DIR] [--opset N] [--filter GLOB] [--json FILE] [--satura FILE] [--bless]",
+        roundtrip::run,
     ),
     (
         "shapes",
