@@ -66,7 +66,7 @@ pub(super) struct Model {
     /// Without its initialisers.
     graph: GraphProto,
     constants: Vec<Constant>,
-    /// How many nodes of each op were written as their decomposition.
+    /// How many nodes of each op were written in terms of others.
     expanded: BTreeMap<String, usize>,
 }
 

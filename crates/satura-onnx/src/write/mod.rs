@@ -67,7 +67,7 @@ impl Default for WriteOptions {
 pub struct Saved {
     /// The files, the model first.
     pub files: Vec<PathBuf>,
-    /// The ops that the operator set cannot say, and that were written as their decomposition, with the number of such nodes.
+    /// The ops that the operator set cannot say and that were written in terms of others, with the number of such nodes. Their results may differ in the last bits.
     pub expanded: BTreeMap<String, usize>,
 }
 

@@ -6,7 +6,7 @@ use super::names::{Name, NamePool};
 use super::value_types::value_info;
 use super::{WRITTEN_OPSETS, WriteOptions, table};
 use crate::proto::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto};
-use satura_ir::{Def, Graph, Node, Op, OpErrorKind, ValueId};
+use satura_ir::{Def, Graph, Node, Op, OpErrorKind, Type, ValueId};
 use satura_tensor::{DType, Symbol, Tensor};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub(super) struct Writer {
     /// The main graph, and the subgraphs around what is being written, innermost last.
     frames: Vec<Frame>,
     refusals: Vec<Refusal>,
-    /// How many nodes of each op were written as their decomposition.
+    /// How many nodes of each op were written in terms of others.
     expanded: BTreeMap<String, usize>,
     /// The versions of other domains that nodes use.
     pub(super) domains: BTreeMap<&'static str, i64>,
@@ -208,6 +208,16 @@ impl Writer {
         for (output, name) in graph.outputs().iter().zip(outputs) {
             let value = self.value(graph, names, output.value);
             if value != *name {
+                let since = match graph.ty(output.value) {
+                    Type::Tensor(_) => 1,
+                    Type::Sequence(_) => 14,
+                    Type::Optional(_) | Type::Map(..) => 16,
+                };
+                if self.version < since {
+                    let reason =
+                        format!("Identity takes values that are no tensors from operator set {since} on");
+                    self.refuse("output", Some(name), reason);
+                }
                 self.push("Identity", "", &[value], vec![name.clone()], Vec::new(), None);
             }
         }
@@ -356,7 +366,7 @@ impl Writer {
             Some(Err(error)) => return self.refuse(node.op.name(), node.label.as_deref(), error.to_string()),
             None => return self.refuse(node.op.name(), node.label.as_deref(), reason),
         };
-        *self.expanded.entry(node.op.name().to_owned()).or_default() += 1;
+        self.note_expanded(node.op.name());
         let mut wanted = Vec::new();
         for (value, name) in results.into_iter().zip(outputs).filter(|(_, name)| !name.is_empty()) {
             parts.add_output(name, value);
@@ -413,6 +423,11 @@ impl Writer {
             value_info: frame.infos,
             ..GraphProto::default()
         }
+    }
+
+    /// Notes an op that is written in terms of others.
+    pub(super) fn note_expanded(&mut self, op: &str) {
+        *self.expanded.entry(op.to_owned()).or_default() += 1;
     }
 
     fn refuse(&mut self, op: &str, node: Option<&str>, reason: String) {
