@@ -209,13 +209,13 @@ impl Writer {
             let value = self.value(graph, names, output.value);
             if value != *name {
                 let since = match graph.ty(output.value) {
-                    Type::Tensor(_) => 1,
-                    Type::Sequence(_) => 14,
-                    Type::Optional(_) | Type::Map(..) => 16,
+                    Type::Tensor(_) => Some(1),
+                    Type::Sequence(_) => Some(14),
+                    Type::Optional(_) => Some(16),
+                    Type::Map(..) => None,
                 };
-                if self.version < since {
-                    let reason =
-                        format!("Identity takes values that are no tensors from operator set {since} on");
+                if since.is_none_or(|since| self.version < since) {
+                    let reason = format!("Identity takes no {}", graph.ty(output.value));
                     self.refuse("output", Some(name), reason);
                 }
                 self.push("Identity", "", &[value], vec![name.clone()], Vec::new(), None);
