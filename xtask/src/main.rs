@@ -9,6 +9,7 @@ mod conformance;
 mod demo;
 mod driver;
 mod flags;
+mod footprint;
 mod models;
 mod python;
 mod regress;
@@ -56,7 +57,16 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "Compare shape inference with the onnx package's on the suite and the real models [--json FILE] [--satura FILE] [--bless]",
         shapes::run,
     ),
-    ("bench", "Speed as ratios: against naive schedules and against onnxruntime [--no-models]", bench::run),
+    (
+        "footprint",
+        "Read a model with 1 GiB of weights: time and memory beside the same graph with small weights [--satura FILE]",
+        footprint::run,
+    ),
+    (
+        "bench",
+        "Speed as ratios: against naive schedules and against onnxruntime; `footprint` first [--no-models]",
+        bench::run,
+    ),
 ];
 
 fn main() -> ExitCode {

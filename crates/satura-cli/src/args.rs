@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// Read, write and read again the cases of the ONNX backend suite and print the outcomes as JSON
     #[command(hide = true)]
     Roundtrip(RoundtripArgs),
+    /// Read a model and print as JSON what that took: time and memory
+    #[command(hide = true)]
+    Footprint(FootprintArgs),
 }
 
 /// Sizes of inputs, fixed by files or by numbers.
@@ -248,4 +251,10 @@ pub(crate) struct RoundtripArgs {
     /// Only cases whose name fits; `*` stands for any text
     #[arg(long, value_name = "GLOB")]
     pub(crate) filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FootprintArgs {
+    /// The model
+    pub(crate) model: PathBuf,
 }

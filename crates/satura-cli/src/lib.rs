@@ -97,5 +97,6 @@ fn dispatch(cx: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Devices(args) => Ok(commands::devices::run(&args)),
         Command::Conformance(args) => commands::conformance::run(cx, &args),
         Command::Roundtrip(args) => commands::roundtrip::run(cx, &args),
+        Command::Footprint(args) => commands::footprint::run(&args),
     }
 }

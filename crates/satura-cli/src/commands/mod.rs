@@ -5,6 +5,7 @@ pub(crate) mod compile;
 pub(crate) mod conformance;
 pub(crate) mod convert;
 pub(crate) mod devices;
+pub(crate) mod footprint;
 pub(crate) mod inspect;
 pub(crate) mod opt;
 pub(crate) mod roundtrip;
