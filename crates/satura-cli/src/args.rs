@@ -153,6 +153,8 @@ pub(crate) struct ConvertArgs {
     /// Say type and shape of every value, not of inputs and outputs only
     #[arg(long)]
     pub(crate) value_info: bool,
+    #[command(flatten)]
+    pub(crate) sizes: SizeArgs,
 }
 
 /// The language of the kernels.

@@ -1,11 +1,12 @@
 //! `satura convert`: a model as a file again, at another operator set or in another format.
 
-use super::load;
+use super::{load, whole};
 use crate::args::ConvertArgs;
+use crate::inputs::Sizes;
 use crate::progress::spin;
 use crate::report::Failure;
 use crate::{Context, Outcome};
-use satura::SaveOptions;
+use satura::{Error, SaveOptions, specialise};
 use std::fmt::Write;
 
 pub(crate) fn run(cx: &Context, args: &ConvertArgs) -> Result<Outcome, Failure> {
@@ -16,6 +17,12 @@ pub(crate) fn run(cx: &Context, args: &ConvertArgs) -> Result<Outcome, Failure> 
     };
     satura::check_save(&args.output, &options)?;
     let model = load(cx, &args.model)?;
+    let mut sizes = Sizes::read(&args.sizes, &model.graph)?;
+    let mut model = whole(model, &mut sizes)?;
+    let bindings = satura::solve(&model.graph, &sizes.dims, &sizes.shapes).map_err(Error::from)?;
+    if !bindings.is_empty() || !sizes.shapes.is_empty() {
+        model.graph = specialise(&model.graph, &bindings, &sizes.shapes)?;
+    }
     let label = format!("writing {}", args.output.display());
     let saved = spin(&label, || satura::save(&model, &args.output, &options))?;
     let mut text = String::new();

@@ -57,6 +57,45 @@ fn a_model_comes_back() {
     assert_eq!(folder.list("."), ["a.onnx", "b.onnx", "c.onnx", "c.onnx.data", "d.onnx"]);
 }
 
+/// `y = squeeze(x, axes)` with `x: f32[N, 1, 2]`: which axes must be known before anything is known about `y`.
+fn open() -> Vec<u8> {
+    let dim = |size| Message::new().int(1, size);
+    let shape =
+        Message::new().message(1, &Message::new().bytes(2, "N")).message(1, &dim(1)).message(1, &dim(2));
+    let ty = Message::new().message(1, &Message::new().int(1, 1).message(2, &shape));
+    let x = Message::new().bytes(1, "x").message(2, &ty);
+    let ty = Message::new().int(1, 7).message(2, &Message::new().message(1, &dim(1)));
+    let axes = Message::new().bytes(1, "axes").message(2, &Message::new().message(1, &ty));
+    let y = Message::new().bytes(1, "y").message(2, &Message::new().message(1, &Message::new().int(1, 1)));
+    let graph =
+        Message::new().message(1, &node("Squeeze", "squeeze", &["x", "axes"], &["y"])).bytes(2, "main");
+    let graph = graph.message(11, &x).message(11, &axes).message(12, &y);
+    Message::new().int(1, 8).message(7, &graph).message(8, &Message::new().int(2, 17)).finish()
+}
+
+#[test]
+fn values_and_sizes_of_inputs() {
+    let folder = Folder::new("convert_open");
+    folder.write("a.onnx", &open());
+    let tensor = |dims: &[i64], dtype: i64, data: &[u8]| {
+        let message = dims.iter().fold(Message::new(), |message, dim| message.int(1, *dim));
+        message.int(2, dtype).bytes(9, data).finish()
+    };
+    folder.write("axes.pb", &tensor(&[1], 7, &1i64.to_le_bytes()));
+    folder.write("x.pb", &tensor(&[3, 1, 2], 1, &weights()[..24]));
+    insta::assert_snapshot!("convert_open", satura(&folder, &["convert", "a.onnx", "-o", "b.onnx"]));
+    let given = ["--input", "axes=axes.pb", "--input", "x=x.pb"];
+    let done = satura(&folder, &[&["convert", "a.onnx", "-o", "b.onnx"][..], &given].concat());
+    assert!(done.starts_with("exit code 0\n"), "{done}");
+    insta::assert_snapshot!("convert_fixed", satura(&folder, &["inspect", "b.onnx"]));
+    // What looks into a model takes values in the same way.
+    let looked = satura(&folder, &[&["inspect", "a.onnx"][..], &given].concat());
+    assert!(looked.contains("y: f32[3, 2]") && !looked.contains("axes"), "{looked}");
+    // Other sizes than those that are fixed now.
+    let done = satura(&folder, &["convert", "b.onnx", "-o", "d.onnx", "--shape", "x=4,1,2"]);
+    assert!(done.starts_with("exit code 2\n"), "{done}");
+}
+
 /// Converts to `out.onnx` with `out.onnx.data`, both there already, and checks that nothing changed.
 #[track_caller]
 fn refused(name: &str, bytes: &[u8], flags: &[&str]) -> String {
