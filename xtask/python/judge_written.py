@@ -1,7 +1,8 @@
 """Judges models that were written from others: judge_written.py CASES.
 
 CASES is a JSON file, a list of {"id", "folder", "written"}: the folder of a case of the backend suite, and the model written from its model.onnx. Prints one
-JSON object, id -> {"checker", "onnxruntime"}. Each is "same" (for onnxruntime: the same bits), "close" (within the case's tolerance), "unjudged: why" where the original does not
+JSON object, id -> {"checker", "onnxruntime"}. Each is "same" (for onnxruntime: the same bits), "close" (within the case's tolerance), "unoptimised" (only without
+onnxruntime's own optimisations, which round in other places), "unjudged: why" where the original does not
 get through or gives other outputs than the case expects, or "fail: why".
 
 The judging runs in worker processes, since a model may bring one down.
@@ -95,8 +96,10 @@ def with_constants(path, feeds):
     return model.SerializeToString()
 
 
-def run(path, feeds):
+def run(path, feeds, optimised=True):
     options = onnxruntime.SessionOptions()
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(with_constants(path, feeds), options, providers=["CPUExecutionProvider"])
@@ -166,7 +169,10 @@ def ran(folder, original, written):
         return f"fail: {one_line(error)}"
     if agree(after, before, same):
         return "same"
-    return "close" if agree(after, before, within) else "fail: the outputs differ from those of the original"
+    if agree(after, before, within):
+        return "close"
+    before, after = (run(path, feeds, optimised=False) for path in (original, written))
+    return "unoptimised" if agree(after, before, same) else "fail: the outputs differ from those of the original"
 
 
 def work():
