@@ -57,6 +57,26 @@ fn a_model_comes_back() {
     assert_eq!(folder.list("."), ["a.onnx", "b.onnx", "c.onnx", "c.onnx.data", "d.onnx"]);
 }
 
+/// Models of the repository come back at every operator set, bit for bit unless ops had to be taken apart.
+#[test]
+fn fixtures_come_back() {
+    let folder = Folder::new("convert_fixtures");
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures");
+    for name in ["mnist/student", "torch/gru", "torch/lstm", "torch/text", "torch/vision"] {
+        let model = format!("{fixtures}/{name}.onnx");
+        for opset in 13..=25 {
+            let opset = opset.to_string();
+            let done = satura(&folder, &["convert", &model, "-o", "written.onnx", "--opset", &opset]);
+            assert!(done.starts_with("exit code 0\n"), "{name}, operator set {opset}: {done}");
+            let exact = !done.contains("in terms of");
+            let tolerance: &[&str] = if exact { &["--rtol", "0", "--atol", "0"] } else { &[] };
+            let compare = ["verify", "written.onnx", &model, "--random", "1", "--device-a", "reference"];
+            let verdict = satura(&folder, &[&compare[..], tolerance].concat());
+            assert!(verdict.starts_with("exit code 0\n"), "{name}, operator set {opset}: {verdict}");
+        }
+    }
+}
+
 /// `y = squeeze(x, axes)` with `x: f32[N, 1, 2]`: which axes must be known before anything is known about `y`.
 fn open() -> Vec<u8> {
     let dim = |size| Message::new().int(1, size);
