@@ -1,15 +1,15 @@
-//! `cargo xtask bench`: speed as ratios measured side by side, against naive schedules of the same kernels and against onnxruntime.
+//! `cargo xtask bench`: speed as ratios measured side by side, against naive schedules of the same kernels and against onnxruntime, and what reading a large model takes.
 
 use crate::cmd::{build_satura, cargo, run as start};
 use crate::driver::{self, Adapter};
 use crate::flags::Flags;
-use crate::{models, regress};
+use crate::{footprint, models, regress};
 use anyhow::Result;
 
 /// The models that are timed against onnxruntime.
 const TIMED: &str = "ocr-";
 
-/// Runs the criterion bench, then the models.
+/// Reads a large model, runs the criterion bench, then the models.
 pub(crate) fn run(mut flags: Flags) -> Result<()> {
     let no_models = flags.switch("no-models")?;
     flags.finish()?;
@@ -24,6 +24,7 @@ pub(crate) fn run(mut flags: Flags) -> Result<()> {
             false
         }
     };
+    footprint::measure(&satura)?;
     start(&mut cargo(&["bench", "--locked", "--package", "satura-benches", "--bench", "kernels"]))?;
     if no_models {
         return Ok(());

@@ -9,10 +9,12 @@ mod conformance;
 mod demo;
 mod driver;
 mod flags;
+mod footprint;
 mod fuzz;
 mod models;
 mod python;
 mod regress;
+mod roundtrip;
 mod shapes;
 mod test;
 mod tidy;
@@ -27,7 +29,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ("demo", "Build the compiler and run the digit classifier on every device", demo::run),
     (
         "test",
-        "Format, lints, tidy, all tests, doc tests, regression gates on the fixtures, the ONNX backend suite, shape inference",
+        "Format, lints, tidy, all tests, doc tests, regression gates on the fixtures, the ONNX backend suite and its round trip, shape inference",
         test::run,
     ),
     (
@@ -47,12 +49,17 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         conformance::run,
     ),
     (
+        "roundtrip",
+        "Read, write and read again the ONNX backend suite, and judge what was written [--suite DIR] [--opset N] [--filter GLOB] [--json FILE] [--satura FILE] [--bless]",
+        roundtrip::run,
+    ),
+    (
         "shapes",
         "Compare shape inference with the onnx package's on the suite and the real models [--json FILE] [--satura FILE] [--bless]",
         shapes::run,
     ),
-    ("fuzz", "Run libFuzzer on the ONNX reader [--target bytes|external|shapes] [--seconds N]", fuzz::run),
-    ("bench", "Speed as ratios: against naive schedules and against onnxruntime [--no-models]", bench::run),
+mod footprint;
+mod fuzz;
 ];
 
 fn main() -> ExitCode {

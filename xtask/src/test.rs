@@ -3,7 +3,7 @@
 use crate::cmd::{build_satura, cargo, run as start, succeeds};
 use crate::driver::{self, Adapter};
 use crate::flags::Flags;
-use crate::{conformance, regress, shapes, tidy};
+use crate::{conformance, regress, roundtrip, shapes, tidy};
 use anyhow::{Result, bail};
 
 /// Runs all checks in order of their price and reports every one that failed.
@@ -50,6 +50,12 @@ pub(crate) fn run(flags: Flags) -> Result<()> {
         Ok(())
     });
     steps.skipped.extend(no_suite.map(|why| format!("ONNX backend suite ({why})")));
+    let mut no_round_trip = None;
+    steps.step("round trip", || {
+        no_round_trip = roundtrip::check(&satura)?;
+        Ok(())
+    });
+    steps.skipped.extend(no_round_trip.map(|why| format!("round trip ({why})")));
     let mut no_judge = None;
     steps.step("shape inference", || {
         no_judge = shapes::check(&satura)?;

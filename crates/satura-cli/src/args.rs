@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Compare two models, or one model on two devices
     Verify(VerifyArgs),
+    /// Write a model anew, in the format that the name of the file says
+    Convert(ConvertArgs),
     /// Write a model's kernels and the plan of buffers and dispatches
     Compile(CompileArgs),
     /// Run passes on a graph in text form
@@ -36,6 +38,12 @@ pub(crate) enum Command {
     /// Run the ONNX backend suite from a folder and print the outcomes as JSON
     #[command(hide = true)]
     Conformance(ConformanceArgs),
+    /// Read, write and read again the cases of the ONNX backend suite and print the outcomes as JSON
+    #[command(hide = true)]
+    Roundtrip(RoundtripArgs),
+    /// Read a model and print as JSON what that took: time and memory
+    #[command(hide = true)]
+    Footprint(FootprintArgs),
 }
 
 /// Sizes of inputs, fixed by files or by numbers.
@@ -129,6 +137,26 @@ pub(crate) struct VerifyArgs {
     pub(crate) atol: f64,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The model
+    pub(crate) model: PathBuf,
+    /// The file to write; its ending says the format: .onnx
+    #[arg(short, long = "output", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// ONNX: the version of the standard operator set (default: the model's own, or the nearest one that is written)
+    #[arg(long, value_name = "N")]
+    pub(crate) opset: Option<i64>,
+    /// Put weights of so many bytes or more into FILE.data (default: only where one file cannot hold them)
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) external_data_above: Option<u64>,
+    /// Say type and shape of every value, not of inputs and outputs only
+    #[arg(long)]
+    pub(crate) value_info: bool,
+    #[command(flatten)]
+    pub(crate) sizes: SizeArgs,
+}
+
 /// The language of the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TargetArg {
@@ -210,4 +238,25 @@ pub(crate) struct ConformanceArgs {
     /// Only cases whose name fits; `*` stands for any text
     #[arg(long, value_name = "GLOB")]
     pub(crate) filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RoundtripArgs {
+    /// The suite: KIND/CASE/model.onnx and KIND/CASE/test_data_set_N
+    pub(crate) suite: PathBuf,
+    /// The folder for the written models: KIND/CASE/model.onnx
+    #[arg(short, long = "output", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// The version of the standard operator set (default: each model's own, or the nearest one that is written)
+    #[arg(long, value_name = "N")]
+    pub(crate) opset: Option<i64>,
+    /// Only cases whose name fits; `*` stands for any text
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FootprintArgs {
+    /// The model
+    pub(crate) model: PathBuf,
 }

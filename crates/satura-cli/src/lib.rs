@@ -90,10 +90,13 @@ fn dispatch(cx: &Context, command: Command) -> Result<Outcome, Failure> {
         Command::Run(args) => commands::run::run(cx, &args),
         Command::Bench(args) => commands::bench::run(cx, &args),
         Command::Verify(args) => commands::verify::run(cx, &args),
+        Command::Convert(args) => commands::convert::run(cx, &args),
         Command::Compile(args) => commands::compile::run(cx, &args),
         Command::Opt(args) => commands::opt::run(cx, &args),
         Command::Passes => Ok(commands::opt::list(cx)),
         Command::Devices(args) => Ok(commands::devices::run(&args)),
         Command::Conformance(args) => commands::conformance::run(cx, &args),
+        Command::Roundtrip(args) => commands::roundtrip::run(cx, &args),
+        Command::Footprint(args) => commands::footprint::run(&args),
     }
 }

@@ -52,7 +52,8 @@ impl From<Error> for Failure {
         if let Error::Import(error) = &error {
             return Failure::of_import(error);
         }
-        let mut shown = Shown::new(error.code(), error.to_string());
+        let mut lines = error.lines().into_iter();
+        let mut shown = Shown::new(error.code(), lines.next().unwrap_or_else(|| error.to_string()));
         shown.help = error.help();
         if let Error::Text { path, error, text } = &error {
             let before: usize =
@@ -62,7 +63,8 @@ impl From<Error> for Failure {
             shown.message.clone_from(&error.message);
             shown.source = Some((NamedSource::new(path.display().to_string(), text.clone()), before + at));
         }
-        Failure { diagnostics: vec![shown], more: 0 }
+        let rest = lines.map(|line| Shown::new(error.code(), line));
+        Failure { diagnostics: std::iter::once(shown).chain(rest).collect(), more: 0 }
     }
 }
 

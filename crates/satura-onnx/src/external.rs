@@ -19,6 +19,8 @@ const LONGEST_LOCATION: usize = 4096;
 
 struct Opened {
     bytes: Bytes,
+    /// The path by which the model names it, and the one that links lead to.
+    paths: [PathBuf; 2],
     /// The ranges read so far, for the overlap warning.
     ranges: Vec<(usize, usize)>,
     checked: Option<String>,
@@ -125,6 +127,14 @@ impl ExternalFiles {
         warnings
     }
 
+    /// The files that were opened, by every name that was followed to them, sorted.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = self.opened.values().flat_map(|file| file.paths.clone()).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+
     fn entry(&mut self, entries: &[StringStringEntryProto]) -> Result<Entry, Diagnostic> {
         let mut entry = Entry::default();
         for StringStringEntryProto { key, value } in entries {
@@ -201,7 +211,8 @@ impl ExternalFiles {
             ))
             .help("copy the file, or allow hard links"));
         }
-        Ok(Opened { bytes: Bytes::new(Arc::new(bytes)), ranges: Vec::new(), checked: None })
+        let bytes = Bytes::new(Arc::new(bytes));
+        Ok(Opened { bytes, paths: [asked, real], ranges: Vec::new(), checked: None })
     }
 }
 

@@ -36,7 +36,9 @@ mod write;
 pub use datum::{read_datum, read_tensor_proto};
 pub use model::{OPSETS, read_bytes, read_file, read_file_or_needs};
 pub use options::{Imported, OpenModel, Options, Reading};
-pub use write::{Refusal, WRITTEN_OPSETS, WriteError, WriteOptions, write_bytes, write_file, written_ops};
+pub use write::{
+    Refusal, Saved, WRITTEN_OPSETS, WriteError, WriteOptions, write_bytes, write_file, written_ops,
+};
 
 /// The ops that are converted: domain (empty for the standard one), op, first and last operator set version.
 pub fn supported_ops() -> impl Iterator<Item = (&'static str, &'static str, i64, i64)> {

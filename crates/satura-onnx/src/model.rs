@@ -24,7 +24,7 @@ const IR_VERSIONS: std::ops::RangeInclusive<i64> = 3..=1000;
 /// Reads a model from its file. External data is looked for in the file's folder.
 pub fn read_file(path: &Path, options: &Options) -> Result<Imported, ImportError> {
     match read_file_or_needs(path, options)? {
-        Reading::Whole(imported) => Ok(imported),
+        Reading::Whole(imported) => Ok(*imported),
         Reading::Open(open) => Err(open.error),
     }
 }
@@ -47,7 +47,7 @@ pub fn read_file_or_needs(path: &Path, options: &Options) -> Result<Reading, Imp
 /// Reads a model from bytes. `folder` is where its external data is, if it has any.
 pub fn read_bytes(bytes: Vec<u8>, folder: Option<&Path>, options: &Options) -> Result<Imported, ImportError> {
     match read(Bytes::from(bytes), folder, None, options)? {
-        Reading::Whole(imported) => Ok(imported),
+        Reading::Whole(imported) => Ok(*imported),
         Reading::Open(open) => Err(open.error),
     }
 }
@@ -114,6 +114,7 @@ fn read(
     let mut opsets: Vec<(String, i64)> = opsets.into_iter().collect();
     opsets.sort();
     let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_owned();
+    let data_files = builder.tensors.files.paths();
     let Builder { collector, needs, .. } = builder;
     let warnings = match collector.finish() {
         Ok(warnings) => warnings,
@@ -138,7 +139,7 @@ fn read(
         diagnostics: errors.into_iter().map(|e| Diagnostic::error(Code::Invalid, e.to_string())).collect(),
         more: 0,
     })?;
-    Ok(Reading::Whole(Imported { graph, warnings, ir_version, opsets, producer }))
+    Ok(Reading::Whole(Box::new(Imported { graph, warnings, ir_version, opsets, producer, data_files })))
 }
 
 /// Operator sets by domain. One domain in two versions, and a version of the standard domain that is not read, are errors.

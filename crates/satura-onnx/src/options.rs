@@ -4,6 +4,7 @@ use satura_import::{Diagnostic, ImportError, Limits};
 use satura_ir::{Graph, Type};
 use satura_tensor::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// How a model is read.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Imported {
     pub opsets: Vec<(String, i64)>,
     /// The program that wrote the file, with its version; empty if it does not say.
     pub producer: String,
+    /// The files of external data that weights lie in, by every name that was followed to them. They may be mapped, so they must stay as they are.
+    pub data_files: Vec<PathBuf>,
 }
 
 /// A model that cannot be converted before the values or the sizes of some inputs are known: axes, shapes or counts are computed from them.
@@ -74,7 +77,7 @@ pub struct OpenModel {
 #[derive(Clone, Debug)]
 pub enum Reading {
     /// The whole model.
-    Whole(Imported),
+    Whole(Box<Imported>),
     /// A model that needs values or sizes of inputs.
     Open(Box<OpenModel>),
 }

@@ -58,6 +58,9 @@ pub enum Error {
     },
     /// A graph could not be turned into kernels for a target.
     Codegen(String),
+    /// A model could not be written.
+    #[cfg(feature = "onnx")]
+    Write(satura_onnx::WriteError),
 }
 
 impl Error {
@@ -85,6 +88,17 @@ impl Error {
             },
             Error::Device { .. } => "no-device",
             Error::Codegen(_) => "codegen",
+            #[cfg(feature = "onnx")]
+            Error::Write(error) => error.code(),
+        }
+    }
+
+    /// The error as messages, one for each thing that is wrong. Never empty.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            #[cfg(feature = "onnx")]
+            Error::Write(error) => error.lines(),
+            other => vec![other.to_string()],
         }
     }
 
@@ -110,6 +124,8 @@ impl Error {
             | Error::Format { .. }
             | Error::Io { .. } => None,
             Error::Prepare(_) | Error::Exec { .. } => None,
+            #[cfg(feature = "onnx")]
+            Error::Write(error) => error.help().map(str::to_owned),
         }
     }
 }
@@ -127,6 +143,8 @@ impl fmt::Display for Error {
             Error::Exec { device, error } => write!(f, "on {device}: {error}"),
             Error::Device { wanted, message } => write!(f, "device {wanted}: {message}"),
             Error::Codegen(message) => f.write_str(message),
+            #[cfg(feature = "onnx")]
+            Error::Write(error) => error.fmt(f),
         }
     }
 }
@@ -154,5 +172,12 @@ impl From<PrepareError> for Error {
 impl From<VerifyError> for Error {
     fn from(error: VerifyError) -> Self {
         Error::Verify(error)
+    }
+}
+
+#[cfg(feature = "onnx")]
+impl From<satura_onnx::WriteError> for Error {
+    fn from(error: satura_onnx::WriteError) -> Self {
+        Error::Write(error)
     }
 }

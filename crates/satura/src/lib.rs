@@ -1,4 +1,4 @@
-//! The compiler as one library: load a model, look into it, run it on a device, compare it, write its kernels.
+//! The compiler as one library: load a model, look into it, run it on a device, compare it, write it again, write its kernels.
 //!
 //! ```no_run
 //! use satura::{Device, DeviceKind, Inputs, LoadOptions, Session, load};
@@ -13,7 +13,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The crates behind it are [`ir`], [`tensor`], [`opt`], [`pass`] and [`kernel`]. Features: `onnx` (the reader), `cpu` and `wgpu` (the back ends); all are on by default, and
+//! The crates behind it are [`ir`], [`tensor`], [`opt`], [`pass`] and [`kernel`]. Features: `onnx` (the reader and the writer), `cpu` and `wgpu` (the back ends); all are on by default, and
 //! the reference evaluator is always there.
 //!
 //! Invariants: nothing here knows a command line or prints. A session gives the same outputs as the reference evaluator on the model as it was read, within the tolerances of
@@ -31,6 +31,7 @@ mod inspect;
 mod model;
 mod plan_json;
 mod random;
+mod save;
 mod session;
 mod specialise;
 mod verify;
@@ -46,6 +47,7 @@ pub use model::read_onnx_datum;
 pub use model::{LoadOptions, Model, Open, load};
 pub use random::random_inputs;
 pub use satura_wgsl::Target;
+pub use save::{SaveOptions, Saved, check_save, save};
 pub use session::{Compiled, Session, shapes_of};
 pub use specialise::{ready_for, specialise};
 pub use verify::{Compared, Side, Verdict, verify};

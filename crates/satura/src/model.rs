@@ -40,6 +40,10 @@ pub struct Model {
     pub format: &'static str,
     /// What the file says about itself, for people: format version, operator sets, producer.
     pub properties: Vec<(String, String)>,
+    /// The version of ONNX's standard operator set that the file uses; `None` for another format.
+    pub opset: Option<i64>,
+    /// The files besides [`path`](Self::path) that weights lie in, by every name that leads to them. They may be mapped, so they must stay as they are.
+    pub data_files: Vec<PathBuf>,
     /// How long reading took.
     pub load_time: Duration,
     /// Set where the model cannot be converted before the values of some inputs are known. [`graph`](Self::graph) then has the inputs and nothing else.
@@ -66,6 +70,8 @@ impl Model {
             path: PathBuf::new(),
             format: "graph",
             properties: Vec::new(),
+            opset: None,
+            data_files: Vec::new(),
             load_time: Duration::ZERO,
             open: None,
         }
@@ -104,6 +110,7 @@ impl Model {
                     let model = Model {
                         graph: imported.graph,
                         warnings: imported.warnings,
+                        data_files: imported.data_files,
                         load_time: start.elapsed(),
                         open: None,
                         ..self.clone()
@@ -183,10 +190,15 @@ fn load_onnx(path: &Path, options: &LoadOptions) -> Result<Model, Error> {
             ("producer".to_owned(), producer),
         ]
     };
+    let standard = |opsets: &[(String, i64)]| {
+        opsets.iter().find(|(domain, _)| domain.is_empty()).map(|(_, version)| *version)
+    };
     let path = path.to_path_buf();
     Ok(match satura_onnx::read_file_or_needs(&path, &reader)? {
         satura_onnx::Reading::Whole(imported) => Model {
             warnings: imported.warnings,
+            opset: standard(&imported.opsets),
+            data_files: imported.data_files,
             path,
             format: "onnx",
             properties: properties(imported.ir_version, &imported.opsets, imported.producer),
@@ -201,6 +213,7 @@ fn load_onnx(path: &Path, options: &LoadOptions) -> Result<Model, Error> {
             Model {
                 path,
                 format: "onnx",
+                opset: standard(&opsets),
                 properties: properties(ir_version, &opsets, producer),
                 open: Some(Arc::new(Open { values, error, reader })),
                 ..Model::from_graph(signature)

@@ -1,4 +1,4 @@
-//! The lists of what does not pass, one file for each device in `conformance/`: what is expected, so that any other outcome is a finding.
+//! The lists of what does not pass, one file in `conformance/` for each device and one for the writer: what is expected, so that any other outcome is a finding.
 
 use super::results::{Case, Outcome};
 use crate::cmd::at;
@@ -10,14 +10,14 @@ use std::path::PathBuf;
 /// Cases whose recorded outputs cannot be judged by, with the reason; a difference from them is a skip.
 const REASONS: &str = "conformance/reasons.txt";
 
-/// The path of a device's list.
-fn path(device: &str) -> PathBuf {
-    at("conformance").join(format!("{device}.txt"))
+/// The path of a list.
+fn path(list: &str) -> PathBuf {
+    at("conformance").join(format!("{list}.txt"))
 }
 
 /// The expected outcomes other than a pass, by case.
-pub(crate) fn read(device: &str) -> Result<BTreeMap<String, Outcome>> {
-    let path = path(device);
+pub(crate) fn read(list: &str) -> Result<BTreeMap<String, Outcome>> {
+    let path = path(list);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -45,7 +45,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, Outcome>> {
 }
 
 /// What differs from the list, one line each. Cases that did not run are not judged, unless `all` did.
-pub(super) fn differences(expected: &BTreeMap<String, Outcome>, cases: &[Case], all: bool) -> Vec<String> {
+pub(crate) fn differences(expected: &BTreeMap<String, Outcome>, cases: &[Case], all: bool) -> Vec<String> {
     let mut found = Vec::new();
     for case in cases {
         let wanted = expected.get(&case.id).map_or("pass", Outcome::kind);
@@ -64,25 +64,21 @@ pub(super) fn differences(expected: &BTreeMap<String, Outcome>, cases: &[Case], 
     found
 }
 
-/// Writes the list anew. Lines of cases that did not run are kept.
-pub(super) fn bless(device: &str, cases: &[Case], all: bool) -> Result<PathBuf> {
-    let mut lines = if all { BTreeMap::new() } else { read(device)? };
+/// Writes the list anew, below `head`. Lines of cases that did not run are kept.
+pub(crate) fn bless(list: &str, head: &str, cases: &[Case], all: bool) -> Result<PathBuf> {
+    let mut lines = if all { BTreeMap::new() } else { read(list)? };
     for case in cases {
         match &case.outcome {
             Outcome::Pass => lines.remove(&case.id),
             outcome => lines.insert(case.id.clone(), outcome.clone()),
         };
     }
-    let mut text = format!(
-        "# The cases of the ONNX backend suite that do not pass on the device `{device}`, each with its reason.\n\
-         # fail: wrong or broken. skip: refused, or beyond what is implemented. host: right, but nodes ran on the host instead of the device.\n\
-         # Written by `cargo xtask conformance --device {device} --bless`.\n"
-    );
+    let mut text = head.to_owned();
     for (id, outcome) in &lines {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{} {id}: {}", outcome.kind(), outcome.why());
     }
-    let path = path(device);
+    let path = path(list);
     std::fs::create_dir_all(at("conformance"))?;
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)

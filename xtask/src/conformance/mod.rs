@@ -1,8 +1,8 @@
 //! `cargo xtask conformance`: the ONNX backend suite on one device, judged by the list of what is expected not to pass.
 
-mod expect;
+pub(crate) mod expect;
 pub(crate) mod operators;
-mod results;
+pub(crate) mod results;
 pub(crate) mod suite;
 
 use crate::cmd::{build_satura, command, output};
@@ -43,7 +43,12 @@ pub(crate) fn run(mut flags: Flags) -> Result<()> {
     }
     print!("{}", results::summary(&cases));
     if bless {
-        println!("written: {}", expect::bless(&device, &cases, filter.is_none())?.display());
+        let head = format!(
+            "# The cases of the ONNX backend suite that do not pass on the device `{device}`, each with its reason.\n\
+             # fail: wrong or broken. skip: refused, or beyond what is implemented. host: right, but nodes ran on the host instead of the device.\n\
+             # Written by `cargo xtask conformance --device {device} --bless`.\n"
+        );
+        println!("written: {}", expect::bless(&device, &head, &cases, filter.is_none())?.display());
         if filter.is_none() {
             operators::bless(&device, &cases)?;
         }

@@ -48,7 +48,7 @@ impl Outcome {
     }
 
     /// As `--json` writes it: a case that needed the host does not count as passed.
-    fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         match self {
             Outcome::Pass => "pass".to_owned(),
             Outcome::Host(why) => format!("skip: on the host: {why}"),
@@ -99,7 +99,7 @@ fn fallbacks(case: &Value) -> BTreeSet<String> {
 }
 
 /// What a message says, without what to do about it, and without the path, which the case's name stands for.
-fn reason(message: &str, id: &str) -> String {
+pub(crate) fn reason(message: &str, id: &str) -> String {
     let says = message.split("\n  help:").next().unwrap_or_default();
     match says.split_once(&format!("{id}/model.onnx: ")) {
         Some((head, tail)) => {

@@ -12,8 +12,8 @@ use satura::{Target, specialise};
 
 pub(crate) fn run(cx: &Context, args: &CompileArgs) -> Result<Outcome, Failure> {
     let model = load(cx, &args.model)?;
-    let sizes = Sizes::read(&args.sizes, &model.graph)?;
-    let model = whole(model, &sizes.inputs)?;
+    let mut sizes = Sizes::read(&args.sizes, &model.graph)?;
+    let model = whole(model, &mut sizes)?;
     let bindings = sizes.bindings(&model.graph)?;
     let graph = specialise(&model.graph, &bindings, &sizes.shapes)?;
     let profile = match args.profile {

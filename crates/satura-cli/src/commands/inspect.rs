@@ -10,8 +10,8 @@ use std::fmt::Write;
 
 pub(crate) fn run(cx: &Context, args: &InspectArgs) -> Result<Outcome, Failure> {
     let model = load(cx, &args.model)?;
-    let sizes = Sizes::read(&args.sizes, &model.graph)?;
-    let model = whole(model, &sizes.inputs)?;
+    let mut sizes = Sizes::read(&args.sizes, &model.graph)?;
+    let model = whole(model, &mut sizes)?;
     let bindings = satura::solve(&model.graph, &sizes.dims, &sizes.shapes).map_err(satura::Error::from)?;
     let graph = specialise(&model.graph, &bindings, &sizes.shapes)?;
     let mut summary = summarise(&graph);

@@ -3,17 +3,22 @@
 pub(crate) mod bench;
 pub(crate) mod compile;
 pub(crate) mod conformance;
+pub(crate) mod convert;
 pub(crate) mod devices;
+pub(crate) mod footprint;
 pub(crate) mod inspect;
 pub(crate) mod opt;
+pub(crate) mod roundtrip;
 pub(crate) mod run;
+mod suite;
 pub(crate) mod verify;
 
 use crate::Context;
+use crate::inputs::Sizes;
 use crate::progress::spin;
 use crate::report::{Failure, note, warn};
 use satura::ir::RunReport;
-use satura::{Device, DeviceKind, Inputs, LoadOptions, Model};
+use satura::{Device, DeviceKind, LoadOptions, Model};
 use std::path::Path;
 
 /// Reads a model and shows its warnings.
@@ -24,17 +29,19 @@ pub(crate) fn load(cx: &Context, path: &Path) -> Result<Model, Failure> {
     Ok(model)
 }
 
-/// The model as a whole, for what looks into it: one that needs values of inputs gets those that are given.
-pub(crate) fn whole(model: Model, inputs: &Inputs) -> Result<Model, Failure> {
+/// The model as a whole, for what looks into it: one that needs values of inputs gets those that are given, and has no such inputs any more.
+pub(crate) fn whole(model: Model, sizes: &mut Sizes) -> Result<Model, Failure> {
     if model.open.is_none() {
         return Ok(model);
     }
     let missing =
-        satura::describe_inputs(&model.graph).into_iter().any(|(name, _)| !inputs.contains_key(&name));
+        satura::describe_inputs(&model.graph).into_iter().any(|(name, _)| !sizes.inputs.contains_key(&name));
     if missing {
         model.check_whole()?;
     }
-    let (whole, _) = model.whole_for(inputs)?;
+    let (whole, fixed) = model.whole_for(&sizes.inputs)?;
+    sizes.inputs.retain(|name, _| !fixed.contains(name));
+    sizes.shapes.retain(|name, _| !fixed.contains(name));
     Ok(whole.into_owned())
 }
 

@@ -11,7 +11,9 @@ const SCREEN: usize = 24;
 fn refused(name: &str, bytes: &[u8]) -> String {
     let folder = Folder::new(&format!("bad_{name}"));
     let file = folder.write("model.onnx", bytes);
-    for command in [&["inspect"][..], &["compile", "--target", "wgsl", "-o", "out"]] {
+    for command in
+        [&["inspect"][..], &["compile", "--target", "wgsl", "-o", "out"], &["convert", "-o", "out.onnx"]]
+    {
         let report = satura(&folder, &[command, &[&file]].concat());
         assert!(report.starts_with("exit code 2\n"), "{report}");
     }

@@ -1,6 +1,6 @@
 //! Running the built binary in a folder of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A folder for one test, empty at first.
@@ -23,6 +23,11 @@ impl Folder {
         name.to_owned()
     }
 
+    /// The folder's path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// The content of a file.
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.0.join(name)).expect("the file is there")
@@ -40,8 +45,12 @@ impl Folder {
 
 /// Runs the binary in the folder and gives exit code, standard output and standard error as one text.
 pub(crate) fn satura(folder: &Folder, args: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_satura"))
-        .args(args)
+    report(folder, Command::new(env!("CARGO_BIN_EXE_satura")).args(args))
+}
+
+/// Runs a command in the folder and gives the same.
+pub(crate) fn report(folder: &Folder, command: &mut Command) -> String {
+    let output = command
         .current_dir(&folder.0)
         .env_remove("SATURA_ADAPTER")
         .output()

@@ -3,4 +3,5 @@
 mod bad_models;
 mod commands;
 mod common;
+mod convert;
 mod onnx;

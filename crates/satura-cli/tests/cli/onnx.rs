@@ -67,8 +67,13 @@ pub(crate) fn tensor(name: &str, sizes: &[i64]) -> Message {
 
 /// A model of opset 17 from `x: f32[2]` to `y: f32[2]`.
 pub(crate) fn model(nodes: &[Message], initializers: &[Message]) -> Vec<u8> {
+    model_of(17, nodes, initializers)
+}
+
+/// A model of an opset from `x: f32[2]` to `y: f32[2]`.
+pub(crate) fn model_of(opset: i64, nodes: &[Message], initializers: &[Message]) -> Vec<u8> {
     let graph = nodes.iter().fold(Message::new(), |m, node| m.message(1, node)).bytes(2, "main");
     let graph = initializers.iter().fold(graph, |m, tensor| m.message(5, tensor));
     let graph = graph.message(11, &value("x", &[2])).message(12, &value("y", &[2]));
-    Message::new().int(1, 8).message(7, &graph).message(8, &Message::new().int(2, 17)).finish()
+    Message::new().int(1, 8).message(7, &graph).message(8, &Message::new().int(2, opset)).finish()
 }

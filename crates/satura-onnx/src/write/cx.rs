@@ -54,6 +54,11 @@ impl<'a> Cx<'a> {
         if self.version() < version { Err(NoForm::since(operator, version)) } else { Ok(()) }
     }
 
+    /// Notes that the op is written in terms of others, so that its results may differ in the last bits.
+    pub(super) fn in_parts(&mut self) {
+        self.writer.note_expanded(self.node.op.name());
+    }
+
     /// The number of inputs.
     pub(super) fn count(&self) -> usize {
         self.node.inputs.len()

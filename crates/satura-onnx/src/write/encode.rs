@@ -1,17 +1,17 @@
 //! From a written graph to bytes and files. Weights go from where they lie straight into the file: they are never copied into a message.
 
+use super::files::{self, Pending};
 use super::writer::{Constant, Written, inline, write};
-use super::{WriteError, WriteOptions};
+use super::{Saved, WriteError, WriteOptions};
 use crate::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorProto};
 use crate::types;
 use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use satura_ir::Graph;
 use satura_tensor::DType;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
 
 /// What one file of the format can hold: lengths are signed 32-bit numbers for many readers.
 const LARGEST: u64 = i32::MAX as u64;
@@ -66,6 +66,8 @@ pub(super) struct Model {
     /// Without its initialisers.
     graph: GraphProto,
     constants: Vec<Constant>,
+    /// How many nodes of each op were written in terms of others.
+    expanded: BTreeMap<String, usize>,
 }
 
 /// A tensor as the message has it, its data left out; strings are in it.
@@ -122,7 +124,7 @@ impl Layout {
 
 impl Model {
     pub(super) fn build(graph: &Graph, options: &WriteOptions) -> Result<Model, WriteError> {
-        let Written { graph, constants, domains, dtypes } = write(graph, options)?;
+        let Written { graph, constants, domains, dtypes, expanded } = write(graph, options)?;
         let opset =
             |(domain, version): (&str, i64)| OperatorSetIdProto { domain: domain.to_owned(), version };
         let at = usize::try_from(options.opset - WriteOptions::FIRST).unwrap_or(0);
@@ -134,7 +136,7 @@ impl Model {
             opset_import: std::iter::once(("", options.opset)).chain(domains).map(opset).collect(),
             ..ModelProto::default()
         };
-        Ok(Model { header, graph, constants })
+        Ok(Model { header, graph, constants, expanded })
     }
 
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
@@ -172,38 +174,42 @@ impl Model {
         self.header.encoded_len() as u64 + 1 + encoded_len_varint(graph) as u64 + graph
     }
 
+    /// Where each constant goes so that the model has at most `largest` bytes: to the data file from the threshold on, smaller ones too where that is not enough.
+    fn layout(&self, location: &str, threshold: Option<u64>, largest: u64) -> Result<Layout, WriteError> {
+        let within = |threshold| {
+            let layout = Layout::new(&self.constants, location.to_owned(), threshold);
+            let size = self.size(&layout);
+            if size <= largest { Ok(layout) } else { Err(WriteError::TooLarge(size)) }
+        };
+        within(threshold)
+            .or_else(|_| within(Some(threshold.unwrap_or(STAYS).min(STAYS))))
+            .or_else(|_| within(Some(1)))
+    }
+
     /// Writes the model, and its weights where they are too large or above the threshold.
-    pub(super) fn save(&self, path: &Path, threshold: Option<u64>) -> Result<(), WriteError> {
+    pub(super) fn save(self, path: &Path, options: &WriteOptions) -> Result<Saved, WriteError> {
         let Some(name) = path.file_name() else {
             let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path names no file");
             return Err(WriteError::Io { path: path.to_path_buf(), error });
         };
         let location = data_name(&name.to_string_lossy());
-        let within = |threshold| {
-            let layout = Layout::new(&self.constants, location.clone(), threshold);
-            let size = self.size(&layout);
-            if size <= LARGEST { Ok(layout) } else { Err(WriteError::TooLarge(size)) }
-        };
-        let layout = within(threshold)
-            .or_else(|_| within(Some(threshold.unwrap_or(STAYS).min(STAYS))))
-            .or_else(|_| within(Some(1)))?;
-        let data = match layout.offsets.iter().any(Option::is_some) {
-            false => None,
-            true => {
-                let target = path.with_file_name(&location);
-                Some(Temporary::write(&target, |file| self.stream_data(&layout, file))?)
-            }
-        };
-        let model = Temporary::write(path, |file| self.stream_model(&layout, file))?;
-        if let Some(data) = data {
-            // A model must never be found beside weights that are not its own.
-            if data.target.exists() && path.exists() {
-                std::fs::remove_file(path)
-                    .map_err(|error| WriteError::Io { path: path.to_path_buf(), error })?;
-            }
-            data.keep()?;
+        let layout = self.layout(&location, options.external_threshold, LARGEST)?;
+        let data = path.with_file_name(&location);
+        let has_data = layout.offsets.iter().any(Option::is_some);
+        // All that can be known to be in the way, before gigabytes are written.
+        files::check(path, &options.keep)?;
+        if has_data {
+            files::check(&data, &options.keep)?;
         }
-        model.keep()
+        let mut pending = Vec::new();
+        let mut files = vec![path.to_path_buf()];
+        if has_data {
+            pending.push(Pending::write(&data, |file| self.stream_data(&layout, file))?);
+            files.push(data);
+        }
+        pending.push(Pending::write(path, |file| self.stream_model(&layout, file))?);
+        files::place_all(pending)?;
+        Ok(Saved { files, expanded: self.expanded })
     }
 
     fn stream_data(&self, layout: &Layout, file: &mut dyn Write) -> std::io::Result<()> {
@@ -250,45 +256,55 @@ fn data_name(model: &str) -> String {
     format!("{}.data", model.chars().map(plain).collect::<String>())
 }
 
-/// A file that is there under another name until it is complete; removed if it is not kept.
-struct Temporary {
-    hidden: PathBuf,
-    target: PathBuf,
-    kept: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::{LARGEST, Model, PAGE};
+    use crate::{WriteError, WriteOptions};
+    use satura_ir::{Graph, ops};
+    use satura_tensor::Tensor;
 
-impl Temporary {
-    fn write(
-        target: &Path,
-        fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-    ) -> Result<Temporary, WriteError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let hidden = target.with_file_name(format!(".{name}.{}.{number}.tmp", std::process::id()));
-        let made = Temporary { hidden, target: target.to_path_buf(), kept: false };
-        let written = File::create(&made.hidden).and_then(|file| {
-            let mut buffered = BufWriter::new(file);
-            fill(&mut buffered)?;
-            buffered.into_inner()?.sync_all()
-        });
-        written.map_err(|error| WriteError::Io { path: made.target.clone(), error })?;
-        Ok(made)
-    }
-
-    fn keep(mut self) -> Result<(), WriteError> {
-        let renamed = std::fs::rename(&self.hidden, &self.target);
-        renamed.map_err(|error| WriteError::Io { path: self.target.clone(), error })?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.kept {
-            // What is left of the attempt; if it cannot be removed either, the first error says why.
-            let _ = std::fs::remove_file(&self.hidden);
+    /// A model of constants of these sizes in bytes, and nothing else.
+    fn model(sizes: &[usize]) -> Model {
+        let mut graph = Graph::new("constants");
+        for (at, size) in sizes.iter().enumerate() {
+            let value = Tensor::from_vec(vec![at as u8; *size], &[*size]);
+            let constant = graph.add_node(ops::Const { value }.into(), Vec::new(), Vec::new());
+            graph.add_output(&format!("y{at}"), constant.unwrap_or_else(|error| panic!("{error}"))[0]);
         }
+        Model::build(&graph, &WriteOptions::default()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[track_caller]
+    fn check(model: &Model, threshold: Option<u64>, largest: u64, expected: &[Option<u64>]) {
+        let layout = model.layout("m.data", threshold, largest).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(layout.offsets, expected);
+        let mut bytes = Vec::new();
+        model.stream_model(&layout, &mut bytes).expect("a vector takes everything");
+        assert_eq!(bytes.len() as u64, model.size(&layout));
+    }
+
+    #[test]
+    fn what_goes_into_the_data_file() {
+        let small = [1000, 999, 2000];
+        check(&model(&small), None, LARGEST, &[None; 3]);
+        check(&model(&small), Some(1000), LARGEST, &[Some(0), None, Some(1024)]);
+        check(
+            &model(&[1, 0, 100_000, 70_000]),
+            Some(0),
+            LARGEST,
+            &[Some(0), None, Some(PAGE), Some((PAGE + 100_000).next_multiple_of(PAGE))],
+        );
+    }
+
+    #[test]
+    fn what_is_too_large_for_one_file_leaves_it() {
+        let sizes = [500, 2000, 1500];
+        let all = [Some(0), Some(512), Some(2560)];
+        // Small constants stay, whatever threshold was asked for; they go where that does not suffice.
+        check(&model(&sizes), None, 3000, &[None, Some(0), Some(2048)]);
+        check(&model(&sizes), Some(10_000), 3000, &[None, Some(0), Some(2048)]);
+        check(&model(&sizes), None, 700, &all);
+        let error = model(&sizes).layout("m.data", None, 10).err();
+        assert!(matches!(error, Some(WriteError::TooLarge(size)) if size > 10), "{error:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! Why a graph could not be written.
 
+use satura_import::escape;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -12,15 +13,6 @@ pub struct Refusal {
     pub node: Option<String>,
     /// Why.
     pub reason: String,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.node {
-            Some(node) => write!(f, "{} {node:?}: {}", self.op, self.reason),
-            None => write!(f, "{}: {}", self.op, self.reason),
-        }
-    }
 }
 
 /// Why a graph could not be written.
@@ -40,6 +32,8 @@ pub enum WriteError {
     Graph(String),
     /// More bytes than one file can hold.
     TooLarge(u64),
+    /// A file that must stay would be replaced.
+    Kept(PathBuf),
     /// A file could not be written.
     Io {
         /// The file.
@@ -49,8 +43,63 @@ pub enum WriteError {
     },
 }
 
-/// Refusals beyond this many are counted only.
-const SHOWN: usize = 20;
+/// Nodes that a line names; the rest is counted.
+const NAMED: usize = 3;
+/// Lines of an error's text; the rest is counted.
+const SHOWN: usize = 6;
+
+impl WriteError {
+    /// The stable code; scripts may match it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            WriteError::Opset(_) => "opset",
+            WriteError::Ops { .. } => "unwritable-op",
+            WriteError::Graph(_) => "unwritable-graph",
+            WriteError::TooLarge(_) => "too-large",
+            WriteError::Kept(_) => "kept-file",
+            WriteError::Io { .. } => "io",
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            WriteError::Ops { opset, .. } if opset < super::WRITTEN_OPSETS.end() => {
+                Some("a later operator set may have a form for it")
+            }
+            WriteError::Graph(_) => Some("rename the inputs or outputs"),
+            WriteError::Kept(_) => Some("write to another name or folder, then move the files"),
+            WriteError::Opset(_)
+            | WriteError::Ops { .. }
+            | WriteError::TooLarge(_)
+            | WriteError::Io { .. } => None,
+        }
+    }
+
+    /// The whole error, a line for each thing that is wrong: for each op that the operator set cannot say, and why.
+    pub fn lines(&self) -> Vec<String> {
+        let WriteError::Ops { opset, refusals } = self else { return vec![self.to_string()] };
+        let mut groups: Vec<(&str, &str, Vec<&Refusal>)> = Vec::new();
+        for refusal in refusals {
+            let (op, reason) = (refusal.op.as_str(), refusal.reason.as_str());
+            match groups.iter_mut().find(|(o, r, _)| (*o, *r) == (op, reason)) {
+                Some((.., group)) => group.push(refusal),
+                None => groups.push((op, reason, vec![refusal])),
+            }
+        }
+        let line = |(op, reason, group): (&str, &str, Vec<&Refusal>)| {
+            let named = group.iter().filter_map(|r| Some(format!("\"{}\"", escape(r.node.as_deref()?))));
+            let mut names: Vec<String> = named.take(NAMED).collect();
+            if !names.is_empty() && group.len() > names.len() {
+                names.push("..".to_owned());
+            }
+            let count = format!("{} node{}", group.len(), if group.len() == 1 { "" } else { "s" });
+            let colon = if names.is_empty() { "" } else { ": " };
+            format!("operator set {opset} cannot say {op} ({count}{colon}{}): {}", names.join(", "), reason)
+        };
+        groups.into_iter().map(line).collect()
+    }
+}
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,12 +108,10 @@ impl fmt::Display for WriteError {
                 let range = super::WRITTEN_OPSETS;
                 write!(f, "operator set {asked} is not written, {} to {} are", range.start(), range.end())
             }
-            WriteError::Ops { opset, refusals } => {
-                write!(f, "operator set {opset} cannot say {} of the model's ops", refusals.len())?;
-                for refusal in refusals.iter().take(SHOWN) {
-                    write!(f, "; {refusal}")?;
-                }
-                match refusals.len().checked_sub(SHOWN) {
+            WriteError::Ops { .. } => {
+                let lines = self.lines();
+                f.write_str(&lines[..lines.len().min(SHOWN)].join("; "))?;
+                match lines.len().checked_sub(SHOWN) {
                     Some(more) if more > 0 => write!(f, "; and {more} more"),
                     _ => Ok(()),
                 }
@@ -76,7 +123,10 @@ impl fmt::Display for WriteError {
                     "the model has {bytes} bytes, one file holds 2 GB: its weights need a file of their own"
                 )
             }
-            WriteError::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            WriteError::Kept(path) => {
+                write!(f, "{} would be replaced, but the model is read from it", path.display())
+            }
+            WriteError::Io { path, error } => write!(f, "{} cannot be written: {error}", path.display()),
         }
     }
 }
@@ -88,7 +138,8 @@ impl std::error::Error for WriteError {
             WriteError::Opset(_)
             | WriteError::Ops { .. }
             | WriteError::Graph(_)
-            | WriteError::TooLarge(_) => None,
+            | WriteError::TooLarge(_)
+            | WriteError::Kept(_) => None,
         }
     }
 }

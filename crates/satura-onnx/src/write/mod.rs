@@ -11,6 +11,7 @@ mod cx;
 mod dims;
 mod encode;
 mod error;
+mod files;
 mod names;
 mod table;
 mod takes;
@@ -34,8 +35,9 @@ pub use error::{Refusal, WriteError};
 
 use encode::Model;
 use satura_ir::Graph;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The versions of the standard operator set that are written.
 pub const WRITTEN_OPSETS: RangeInclusive<i64> = 13..=25;
@@ -50,22 +52,34 @@ pub struct WriteOptions {
     pub external_threshold: Option<u64>,
     /// Say type and shape of every value, not of inputs and outputs only.
     pub value_info: bool,
+    /// Files that must stay, such as [`Imported::data_files`](crate::Imported::data_files) of the graph: to write one of them is an error, whatever name leads to it.
+    pub keep: Vec<PathBuf>,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        WriteOptions { opset: 23, external_threshold: None, value_info: false }
+        WriteOptions { opset: 23, external_threshold: None, value_info: false, keep: Vec::new() }
     }
 }
 
-/// Writes a graph as one file, or as a model and its weights: `m.onnx` and `m.onnx.data` in the same folder. Both come to be by a temporary file and a rename.
-///
-/// The graph must be verified. Errors name every op that the operator set cannot say.
-pub fn write_file(graph: &Graph, path: &Path, options: &WriteOptions) -> Result<(), WriteError> {
-    Model::build(graph, options)?.save(path, options.external_threshold)
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The files, the model first.
+    pub files: Vec<PathBuf>,
+    /// The ops that the operator set cannot say and that were written in terms of others, with the number of such nodes. Their results may differ in the last bits.
+    pub expanded: BTreeMap<String, usize>,
 }
 
-/// The bytes of a model in one piece. `external_threshold` is not used; a model of 2 GB or more is an error.
+/// Writes a graph as one file, or as a model and its weights: `m.onnx` and `m.onnx.data` in the same folder.
+///
+/// Files that are there are replaced once the new ones are whole, and stay as they were if anything fails. The graph must be verified. Errors name every op that the operator
+/// set cannot say.
+pub fn write_file(graph: &Graph, path: &Path, options: &WriteOptions) -> Result<Saved, WriteError> {
+    Model::build(graph, options)?.save(path, options)
+}
+
+/// The bytes of a model in one piece. `external_threshold` and `keep` are not used; a model of 2 GB or more is an error.
 pub fn write_bytes(graph: &Graph, options: &WriteOptions) -> Result<Vec<u8>, WriteError> {
     Model::build(graph, options)?.to_bytes()
 }

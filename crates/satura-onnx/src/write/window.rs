@@ -103,6 +103,7 @@ fn dilated_mean(cx: &mut Cx<'_>, pool: &Pool<'_>, count_pad: bool) -> Form {
     };
     let x = cx.input(0);
     let x = cx.cast_from(&x, dtype, carrier);
+    cx.in_parts();
     let sums = sum(cx, &x, shape[1], pool.low, &high)?;
     let elements = ones(cx, &[&[1, 1], &shape[2..]].concat())?;
     let counts = if count_pad {

@@ -6,7 +6,7 @@ use super::names::{Name, NamePool};
 use super::value_types::value_info;
 use super::{WRITTEN_OPSETS, WriteOptions, table};
 use crate::proto::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto};
-use satura_ir::{Def, Graph, Node, Op, OpErrorKind, ValueId};
+use satura_ir::{Def, Graph, Node, Op, OpErrorKind, Type, ValueId};
 use satura_tensor::{DType, Symbol, Tensor};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -67,6 +67,8 @@ pub(super) struct Writer {
     /// The main graph, and the subgraphs around what is being written, innermost last.
     frames: Vec<Frame>,
     refusals: Vec<Refusal>,
+    /// How many nodes of each op were written in terms of others.
+    expanded: BTreeMap<String, usize>,
     /// The versions of other domains that nodes use.
     pub(super) domains: BTreeMap<&'static str, i64>,
     /// The element types that the file holds: they decide the least version of the format.
@@ -79,6 +81,7 @@ pub(super) struct Written {
     pub(super) constants: Vec<Constant>,
     pub(super) domains: BTreeMap<&'static str, i64>,
     pub(super) dtypes: HashSet<DType>,
+    pub(super) expanded: BTreeMap<String, usize>,
 }
 
 /// The names of the values of a graph; constants get theirs when something reads them.
@@ -96,6 +99,7 @@ pub(super) fn write(graph: &Graph, options: &WriteOptions) -> Result<Written, Wr
         node_names: NamePool::default(),
         frames: vec![Frame::default()],
         refusals: Vec::new(),
+        expanded: BTreeMap::new(),
         domains: BTreeMap::new(),
         dtypes: HashSet::new(),
     };
@@ -149,7 +153,13 @@ pub(super) fn write(graph: &Graph, options: &WriteOptions) -> Result<Written, Wr
         value_info: frame.infos,
         ..GraphProto::default()
     };
-    Ok(Written { graph: proto, constants: frame.constants, domains: writer.domains, dtypes: writer.dtypes })
+    Ok(Written {
+        graph: proto,
+        constants: frame.constants,
+        domains: writer.domains,
+        dtypes: writer.dtypes,
+        expanded: writer.expanded,
+    })
 }
 
 impl Writer {
@@ -198,6 +208,16 @@ impl Writer {
         for (output, name) in graph.outputs().iter().zip(outputs) {
             let value = self.value(graph, names, output.value);
             if value != *name {
+                let since = match graph.ty(output.value) {
+                    Type::Tensor(_) => Some(1),
+                    Type::Sequence(_) => Some(14),
+                    Type::Optional(_) => Some(16),
+                    Type::Map(..) => None,
+                };
+                if since.is_none_or(|since| self.version < since) {
+                    let reason = format!("Identity takes no {}", graph.ty(output.value));
+                    self.refuse("output", Some(name), reason);
+                }
                 self.push("Identity", "", &[value], vec![name.clone()], Vec::new(), None);
             }
         }
@@ -346,6 +366,7 @@ impl Writer {
             Some(Err(error)) => return self.refuse(node.op.name(), node.label.as_deref(), error.to_string()),
             None => return self.refuse(node.op.name(), node.label.as_deref(), reason),
         };
+        self.note_expanded(node.op.name());
         let mut wanted = Vec::new();
         for (value, name) in results.into_iter().zip(outputs).filter(|(_, name)| !name.is_empty()) {
             parts.add_output(name, value);
@@ -402,6 +423,11 @@ impl Writer {
             value_info: frame.infos,
             ..GraphProto::default()
         }
+    }
+
+    /// Notes an op that is written in terms of others.
+    pub(super) fn note_expanded(&mut self, op: &str) {
+        *self.expanded.entry(op.to_owned()).or_default() += 1;
     }
 
     fn refuse(&mut self, op: &str, node: Option<&str>, reason: String) {
