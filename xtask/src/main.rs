@@ -12,6 +12,7 @@ mod flags;
 mod models;
 mod python;
 mod regress;
+mod shapes;
 mod test;
 mod tidy;
 
@@ -25,7 +26,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ("demo", "Build the compiler and run the digit classifier on every device", demo::run),
     (
         "test",
-        "Format, lints, tidy, all tests, doc tests, regression gates on the fixtures, the ONNX backend suite",
+        "Format, lints, tidy, all tests, doc tests, regression gates on the fixtures, the ONNX backend suite, shape inference",
         test::run,
     ),
     (
@@ -43,6 +44,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "conformance",
         "Run the ONNX backend suite [--device reference|cpu|gpu] [--suite DIR] [--json FILE] [--filter GLOB] [--satura FILE] [--bless]",
         conformance::run,
+    ),
+    (
+        "shapes",
+        "Compare shape inference with the onnx package's on the suite and the real models [--json FILE] [--satura FILE] [--bless]",
+        shapes::run,
     ),
     ("bench", "Speed as ratios: against naive schedules and against onnxruntime [--no-models]", bench::run),
 ];

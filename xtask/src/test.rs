@@ -3,7 +3,7 @@
 use crate::cmd::{build_satura, cargo, run as start, succeeds};
 use crate::driver::{self, Adapter};
 use crate::flags::Flags;
-use crate::{conformance, regress, tidy};
+use crate::{conformance, regress, shapes, tidy};
 use anyhow::{Result, bail};
 
 /// Runs all checks in order of their price and reports every one that failed.
@@ -50,6 +50,12 @@ pub(crate) fn run(flags: Flags) -> Result<()> {
         Ok(())
     });
     steps.skipped.extend(no_suite.map(|why| format!("ONNX backend suite ({why})")));
+    let mut no_judge = None;
+    steps.step("shape inference", || {
+        no_judge = shapes::check(&satura)?;
+        Ok(())
+    });
+    steps.skipped.extend(no_judge.map(|why| format!("shape inference ({why})")));
     steps.step("doc tests", || start(&mut cargo(&["test", "--locked", "--workspace", "--doc", "--quiet"])));
     // Last, so that the runner's own summary stands near the end.
     let nextest = succeeds("cargo", &["nextest", "--version"]);

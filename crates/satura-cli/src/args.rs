@@ -69,6 +69,9 @@ pub(crate) struct InspectArgs {
     /// Print JSON: inputs, outputs, ops, nodes, parameters, flops, symbols
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also print name and type of every value that the model names
+    #[arg(long)]
+    pub(crate) values: bool,
     #[command(flatten)]
     pub(crate) sizes: SizeArgs,
 }

@@ -13,6 +13,8 @@ pub struct Summary {
     pub inputs: Vec<(String, Type)>,
     /// Name and type, in order.
     pub outputs: Vec<(String, Type)>,
+    /// Name and type of every value of the main graph that the source model named, constants left out.
+    pub values: Vec<(String, Type)>,
     /// Nodes by op, regions included, constants left out.
     pub ops: BTreeMap<String, usize>,
     /// Elements of all constants.
@@ -35,6 +37,7 @@ pub fn summarise(graph: &Graph) -> Summary {
             .map(|id| (crate::bind::input_name(graph, *id), graph.ty(*id).clone()))
             .collect(),
         outputs: graph.outputs().iter().map(|o| (o.name.to_string(), graph.ty(o.value).clone())).collect(),
+        values: named(graph),
         ops: BTreeMap::new(),
         parameters: 0,
         parameter_bytes: 0,
@@ -48,6 +51,13 @@ pub fn summarise(graph: &Graph) -> Summary {
 /// The graph after the passes that find out shapes: conditions are decided, dynamic shapes resolved, as far as they are known.
 fn simplified(graph: &Graph) -> Option<Graph> {
     satura_opt::prepare(graph, &Bindings::new(), &|_| true).ok()
+}
+
+fn named(graph: &Graph) -> Vec<(String, Type)> {
+    let outputs =
+        graph.nodes().flat_map(|(_, node)| &node.outputs).filter(|id| graph.constant(**id).is_none());
+    let name = |id: &satura_ir::ValueId| graph.value(*id).name.as_ref().map(|name| name.to_string());
+    outputs.filter_map(|id| Some((name(id)?, graph.ty(*id).clone()))).collect()
 }
 
 fn count(graph: &Graph, summary: &mut Summary) {
@@ -68,7 +78,7 @@ impl Summary {
         self.ops.values().sum()
     }
 
-    /// The keys `inputs`, `outputs` (lists of `name`, `dtype`, `shape`), `ops`, `nodes`, `parameters`, `parameter_bytes`, `flops`, `symbols`. An extent or a
+    /// The keys `inputs`, `outputs`, `values` (lists of `name`, `dtype`, `shape`), `ops`, `nodes`, `parameters`, `parameter_bytes`, `flops`, `symbols`. An extent or a
     /// number of operations that depends on symbols is a string with the expression; what is not known is null.
     pub fn to_json(&self) -> Value {
         let values = |list: &[(String, Type)]| -> Vec<Value> {
@@ -83,6 +93,7 @@ impl Summary {
         json!({
             "inputs": values(&self.inputs),
             "outputs": values(&self.outputs),
+            "values": values(&self.values),
             "ops": self.ops,
             "nodes": self.nodes(),
             "parameters": self.parameters,

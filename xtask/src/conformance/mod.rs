@@ -3,7 +3,7 @@
 mod expect;
 pub(crate) mod operators;
 mod results;
-mod suite;
+pub(crate) mod suite;
 
 use crate::cmd::{build_satura, command, output};
 use crate::driver::{self, Adapter};

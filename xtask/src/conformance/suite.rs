@@ -8,7 +8,7 @@ use std::path::PathBuf;
 const SCRIPT: &str = "onnx_suite.py";
 
 /// The suite's folder; written now if it is not there. The inner error says why there is none: no Python, or no package index.
-pub(super) fn ready() -> Result<std::result::Result<PathBuf, String>> {
+pub(crate) fn ready() -> Result<std::result::Result<PathBuf, String>> {
     let suite = target().join("onnx-suite");
     let stamp = suite.join("made-by.txt");
     let made_by = made_by()?;

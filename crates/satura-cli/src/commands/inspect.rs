@@ -14,7 +14,10 @@ pub(crate) fn run(cx: &Context, args: &InspectArgs) -> Result<Outcome, Failure> 
     let model = whole(model, &sizes.inputs)?;
     let bindings = satura::solve(&model.graph, &sizes.dims, &sizes.shapes).map_err(satura::Error::from)?;
     let graph = specialise(&model.graph, &bindings, &sizes.shapes)?;
-    let summary = summarise(&graph);
+    let mut summary = summarise(&graph);
+    if !args.values {
+        summary.values.clear();
+    }
     if args.json {
         return Ok(Outcome::done(format!("{:#}\n", summary.to_json())));
     }
@@ -36,6 +39,9 @@ fn table(model: &satura::Model, summary: &Summary) -> String {
     }
     for (name, ty) in &summary.outputs {
         line("output", &format!("{}: {ty}", escaped(name)));
+    }
+    for (name, ty) in &summary.values {
+        line("value", &format!("{}: {ty}", escaped(name)));
     }
     if !summary.symbols.is_empty() {
         line("symbols", &summary.symbols.iter().map(|s| escaped(s)).collect::<Vec<_>>().join(", "));
