@@ -357,9 +357,7 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     of(MS, "MultiHeadAttention", 1, 1, microsoft::attention::multi_head),
     of(MS, "NGramRepeatBlock", 1, 1, microsoft::movement::no_repeats),
     of(MS, "NhwcConv", 1, 1, |cx| microsoft::activation::channels_last(cx, window::conv)),
-    of(MS, "NhwcFusedConv", 1, 1, |cx| {
-        microsoft::activation::channels_last(cx, microsoft::activation::fused_conv)
-    }),
+    of(MS, "NhwcFusedConv", 1, 1, microsoft::activation::nhwc_fused_conv),
     of(MS, "NhwcMaxPool", 1, 1, microsoft::activation::nhwc_max_pool),
     of(MS, "PackedAttention", 1, 1, microsoft::attention::packed_attention),
     of(MS, "PackedMultiHeadAttention", 1, 1, microsoft::attention::packed_multi_head),

@@ -194,14 +194,19 @@ pub(in crate::convert) fn channels_last(
         [0, rank.saturating_sub(1)].into_iter().chain(1..rank.saturating_sub(1)).collect();
     let last: Vec<usize> = std::iter::once(0).chain(2..rank).chain([1]).collect();
     cx.inputs[0] = Some(cx.transpose(x, &first)?);
-    // What is added to the result lies as the result does.
-    if let Some(Some(sum)) = cx.inputs.get(3).copied()
-        && cx.rank(sum) == Some(rank)
-    {
-        cx.inputs[3] = Some(cx.transpose(sum, &first)?);
-    }
     let y = run(cx)?[0];
     Ok(vec![cx.transpose(y, &last)?])
+}
+
+/// [`fused_conv`] with the channels last, those of what is added too.
+pub(in crate::convert) fn nhwc_fused_conv(cx: &mut NodeCx<'_>) -> Converted {
+    if let Some(Some(sum)) = cx.inputs.get(3).copied() {
+        let rank = cx.need_rank(sum, "moving its channels")?;
+        let first: Vec<usize> =
+            [0, rank.saturating_sub(1)].into_iter().chain(1..rank.saturating_sub(1)).collect();
+        cx.inputs[3] = Some(cx.transpose(sum, &first)?);
+    }
+    channels_last(cx, fused_conv)
 }
 
 /// The greatest of each window, with the channels last.

@@ -243,7 +243,13 @@ pub(in crate::convert) fn attention(cx: &mut NodeCx<'_>) -> Converted {
     let mut outputs = vec![merge_heads(cx, stages.result)?, present_key, present_value];
     match settings.shown {
         0 => {}
-        1 => outputs.push(stages.masked),
+        1 => {
+            let zero = cx.scalar_like(stages.masked, 0.0)?;
+            outputs.push(match seen.allowed {
+                Some(allowed) => cx.select(allowed, stages.masked, zero)?,
+                None => stages.masked,
+            });
+        }
         2 => outputs.push(stages.weights),
         other => return Err(bad_attribute("qk_output", format!("{other} is not one of 0 to 2"))),
     }
@@ -259,12 +265,12 @@ fn mask(
 ) -> Result<Mask, Diagnostic> {
     let mut seen = Mask::default();
     let key = cx.iota(DType::I64, vec![places.buffer.clone()], 0)?;
+    // A query of the padding behind a prompt comes after keys that are padding too.
+    let there = cx.less(key, places.total)?;
+    seen.restrict(cx, there)?;
     if settings.causal {
         let before = cx.less_equal(key, places.queries)?;
         seen.restrict(cx, before)?;
-    } else {
-        let there = cx.less(key, places.total)?;
-        seen.restrict(cx, there)?;
     }
     if let Some(window) = settings.window {
         let distance = cx.sub(places.queries, key)?;

@@ -149,7 +149,7 @@ fn mixture(
         (activation, third) => {
             let bent = match activation {
                 Activation::Relu => cx.one(Op::from(ops::Relu {}), &[inner])?,
-                Activation::Gelu => cx.one(ops::Gelu { approximate: false }, &[inner])?,
+                Activation::Gelu => cx.one(ops::Gelu { approximate: true }, &[inner])?,
                 Activation::Silu => cx.one(Op::from(ops::Silu {}), &[inner])?,
                 Activation::Identity | Activation::SwiGlu => inner,
             };
@@ -269,7 +269,9 @@ impl Packed {
 /// Experts with packed weights.
 pub(in crate::convert) fn quantized(cx: &mut NodeCx<'_>) -> Converted {
     let ([x, router], rest) = cx.args::<2, 19>()?;
-    let settings = Settings::read(cx)?;
+    let mut settings = Settings::read(cx)?;
+    // Shares that follow from the router are those of the chosen ones among themselves, whatever the attribute says.
+    settings.normalised |= rest[12].is_none();
     if cx.attrs.string("quant_type")?.is_some_and(|kind| kind != "int") {
         return Err(unsupported("weights that are small floats").at_attribute("quant_type"));
     }
