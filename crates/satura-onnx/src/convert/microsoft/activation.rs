@@ -1,10 +1,10 @@
 //! Activations, alone and fused to what comes before them.
 
 use super::super::elementwise::scalar;
-use super::super::matmul;
+use super::super::{matmul, window};
 use crate::emit::Emitted;
 use crate::node::{Converted, NodeCx, bad_attribute, unsupported};
-use satura_import::{Code, Diagnostic};
+use satura_import::{AttrValue, Code, Diagnostic};
 use satura_ir::attr::Real;
 use satura_ir::{Op, ValueId, ops};
 use satura_tensor::{DType, Dim};
@@ -166,6 +166,64 @@ pub(super) fn named(cx: &mut NodeCx<'_>, x: ValueId, name: &str, parameters: &[f
         }
     };
     cx.map(op, x)
+}
+
+/// A convolution with a bias, a sum and an activation.
+pub(in crate::convert) fn fused_conv(cx: &mut NodeCx<'_>) -> Converted {
+    let name = cx.attrs.string("activation")?.unwrap_or_default();
+    let parameters = cx.attrs.floats("activation_params")?.unwrap_or_default();
+    let other = cx.inputs.get(3).copied().flatten();
+    cx.inputs.truncate(3);
+    let mut y = window::conv(cx)?[0];
+    if let Some(other) = other {
+        y = cx.add(y, other)?;
+    }
+    Ok(vec![named(cx, y, &name, &parameters)?])
+}
+
+/// An op on windows whose channels come last: they move to their place before it, and back. `run` sees the node with the moved input.
+pub(in crate::convert) fn channels_last(
+    cx: &mut NodeCx<'_>,
+    run: impl FnOnce(&mut NodeCx<'_>) -> Converted,
+) -> Converted {
+    let Some(Some(x)) = cx.inputs.first().copied() else {
+        return Err(Diagnostic::error(Code::InputCount, "input 0 is missing").at_input(0));
+    };
+    let rank = cx.need_rank(x, "moving its channels")?;
+    let first: Vec<usize> =
+        [0, rank.saturating_sub(1)].into_iter().chain(1..rank.saturating_sub(1)).collect();
+    let last: Vec<usize> = std::iter::once(0).chain(2..rank).chain([1]).collect();
+    cx.inputs[0] = Some(cx.transpose(x, &first)?);
+    let y = run(cx)?[0];
+    Ok(vec![cx.transpose(y, &last)?])
+}
+
+/// [`fused_conv`] with the channels last, those of what is added too.
+pub(in crate::convert) fn nhwc_fused_conv(cx: &mut NodeCx<'_>) -> Converted {
+    if let Some(Some(sum)) = cx.inputs.get(3).copied() {
+        let rank = cx.need_rank(sum, "moving its channels")?;
+        let first: Vec<usize> =
+            [0, rank.saturating_sub(1)].into_iter().chain(1..rank.saturating_sub(1)).collect();
+        cx.inputs[3] = Some(cx.transpose(sum, &first)?);
+    }
+    channels_last(cx, fused_conv)
+}
+
+/// The greatest of each window, with the channels last.
+pub(in crate::convert) fn nhwc_max_pool(cx: &mut NodeCx<'_>) -> Converted {
+    cx.version = 12;
+    channels_last(cx, window::max_pool)
+}
+
+/// A transposed convolution whose padding is an input.
+pub(in crate::convert) fn conv_transpose_padded(cx: &mut NodeCx<'_>) -> Converted {
+    let ([x, weights], [pads, bias]) = cx.args()?;
+    if let Some(pads) = pads {
+        let pads = cx.need_ints(pads, "the padding")?;
+        cx.attrs.insert("pads", AttrValue::Ints(pads))?;
+    }
+    cx.inputs = vec![Some(x), Some(weights), bias];
+    window::conv_transpose(cx)
 }
 
 /// A matrix product with a bias and an activation.
