@@ -40,6 +40,8 @@ def binary(d):
     yield case("i8", [d.i8(2, 3, 4), a, zero(3, np.int8), d.i8(2, 3, 4), b, zero(-7, np.int8), c, zero(5, np.int8)])
     yield case("broadcast", [d.u8(2, 3, 4), a, zero(120), d.u8(3, 1), b, zero(130), c, zero(128)])
     yield case("scalar", [d.u8(2, 5), a, zero(120), d.u8(1), b, zero(130), c, zero(128)])
+    # Many results lie in the middle of two integers.
+    yield case("halves", [d.u8(16, 16), real(0.1), zero(100), d.u8(16, 16), real(0.1), zero(99), real(0.2), zero(127)])
 
 
 def of_QLinearAdd(d):
@@ -71,6 +73,9 @@ def of_QLinearSoftmax(d):
     yield case("old", [d.u8(2, 3, 4), real(0.05), zero(128), real(1 / 256), zero(0)], axis=1, opset=12)
     yield case("i8", [d.i8(2, 8), real(0.03), zero(3, np.int8), real(1 / 256), zero(-128, np.int8)], axis=1, opset=13)
     yield case("middle_axis", [d.u8(2, 5, 3), real(0.05), zero(128), real(1 / 256), zero(0)], axis=1, opset=13)
+    # 1 / 255 is no whole number of steps in f32.
+    yield case("steps_of_255", [d.u8(4, 16), real(0.05), zero(128), real(0.00392157), zero(0)], axis=1, opset=13)
+    yield case("zero_point", [d.i8(4, 16), real(0.05), zero(-3, np.int8), real(0.004), zero(7, np.int8)], axis=1, opset=13)
 
 
 def of_QLinearAveragePool(d):

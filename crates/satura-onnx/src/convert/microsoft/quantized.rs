@@ -1,6 +1,6 @@
 //! Ops on quantised tensors: on the numbers that they stand for.
 
-use super::super::quantize::{centre, one_or_many, quantised, real, requantised};
+use super::super::quantize::{centre, one_or_many, quantised, real, requantised, to_integers};
 use super::super::{activation, matmul, quantize as standard, reduce, window};
 use super::activation::channels_last;
 use super::as_standard;
@@ -8,7 +8,7 @@ use crate::emit::Emitted;
 use crate::node::{Converted, NodeCx};
 use satura_import::{Code, Diagnostic};
 use satura_ir::attr::Real;
-use satura_ir::{Op, ValueId, ops};
+use satura_ir::{ValueId, ops};
 use satura_tensor::DType;
 
 /// `op(x, x_scale, x_zero, y_scale, y_zero)` on the numbers. `run` sees the node with the numbers as its only input.
@@ -33,10 +33,25 @@ pub(in crate::convert) fn leaky_relu(cx: &mut NodeCx<'_>) -> Converted {
     on_numbers(cx, |cx, x| cx.map(ops::LeakyRelu { alpha }, x))
 }
 
-/// `opset` is the version of the standard op whose axis is meant.
+/// `opset` is the version of the standard op whose axis is meant. Shares are counted in whole steps: there are `floor(1 / y_scale)` of them in 1, and halves go up.
 pub(in crate::convert) fn softmax(cx: &mut NodeCx<'_>) -> Converted {
+    cx.args::<1, 4>()?;
+    let (x, x_scale, x_zero) = (needed(cx, 0)?, needed(cx, 1)?, optional(cx, 2));
+    let (y_scale, y_zero) = (needed(cx, 3)?, optional(cx, 4));
     cx.version = cx.attrs.int("opset")?.unwrap_or(13);
-    on_numbers(cx, |cx, _| Ok(activation::softmax(cx, |axis| ops::Softmax { axis }.into())?[0]))
+    let to = cx.dtype(x)?;
+    let numbers = real(cx, x, x_scale, x_zero)?;
+    cx.inputs = vec![Some(numbers)];
+    let shares = activation::softmax(cx, |axis| ops::Softmax { axis }.into())?[0];
+    let y_scale = one_or_many(cx, y_scale)?;
+    let one = cx.scalar_like(y_scale, 1.0)?;
+    let steps = cx.div(one, y_scale)?;
+    let steps = cx.map(ops::Floor {}, steps)?;
+    let counted = cx.mul(shares, steps)?;
+    let raised = cx.add_scalar(counted, 0.5)?;
+    let whole = cx.map(ops::Floor {}, raised)?;
+    let y_zero = y_zero.map(|zero| one_or_many(cx, zero)).transpose()?;
+    Ok(vec![to_integers(cx, whole, y_zero, to)?])
 }
 
 pub(in crate::convert) fn reduce_mean(cx: &mut NodeCx<'_>) -> Converted {
@@ -71,14 +86,70 @@ fn optional(cx: &NodeCx<'_>, i: usize) -> Option<ValueId> {
     cx.inputs.get(i).copied().flatten()
 }
 
-/// An op on the numbers that two quantised tensors stand for.
-pub(in crate::convert) fn binary(cx: &mut NodeCx<'_>, op: impl Into<Op>) -> Converted {
-    let (a, a_scale, b, b_scale) = (needed(cx, 0)?, needed(cx, 1)?, needed(cx, 3)?, needed(cx, 4)?);
-    let (y_scale, y_zero) = (needed(cx, 6)?, optional(cx, 7));
-    let to = cx.dtype(a)?;
-    let (a, b) = (real(cx, a, a_scale, optional(cx, 2))?, real(cx, b, b_scale, optional(cx, 5))?);
-    let result = cx.one(op, &[a, b])?;
-    Ok(vec![quantised(cx, result, y_scale, y_zero, to)?])
+/// Two quantised tensors and how their result is to be quantised.
+struct Pair {
+    /// Without their zero points.
+    integers: [ValueId; 2],
+    scales: [ValueId; 2],
+    y_scale: ValueId,
+    y_zero: Option<ValueId>,
+    to: DType,
+}
+
+impl Pair {
+    fn read(cx: &mut NodeCx<'_>) -> Result<Pair, Diagnostic> {
+        cx.args::<1, 7>()?;
+        let side = |cx: &mut NodeCx<'_>, at: usize| {
+            let (x, scale, zero) = (needed(cx, at)?, needed(cx, at + 1)?, optional(cx, at + 2));
+            let zero = zero.map(|zero| one_or_many(cx, zero)).transpose()?;
+            let integers = centre(cx, x, zero)?;
+            Ok::<_, Diagnostic>((cx.cast(integers, DType::F32)?, one_or_many(cx, scale)?))
+        };
+        let to = cx.dtype(needed(cx, 0)?)?;
+        let ((a, a_scale), (b, b_scale)) = (side(cx, 0)?, side(cx, 3)?);
+        let (y_scale, y_zero) = (needed(cx, 6)?, optional(cx, 7));
+        Ok(Pair {
+            integers: [a, b],
+            scales: [a_scale, b_scale],
+            y_scale: one_or_many(cx, y_scale)?,
+            y_zero: y_zero.map(|zero| one_or_many(cx, zero)).transpose()?,
+            to,
+        })
+    }
+
+    /// `saturate(round(x + y_zero))`: of two integers that are as near, the one that is even with the zero point.
+    fn rounded(&self, cx: &mut NodeCx<'_>, x: ValueId) -> Converted {
+        let x = match self.y_zero {
+            Some(zero) => {
+                let zero = cx.cast(zero, DType::F32)?;
+                cx.add(x, zero)?
+            }
+            None => x,
+        };
+        Ok(vec![to_integers(cx, x, None, self.to)?])
+    }
+}
+
+/// `a + b` in steps of the result: scales are divided first, so that those that are multiples of each other cause no rounding.
+pub(in crate::convert) fn add(cx: &mut NodeCx<'_>) -> Converted {
+    let pair = Pair::read(cx)?;
+    let mut steps = |i: usize| {
+        let ratio = cx.div(pair.scales[i], pair.y_scale)?;
+        cx.mul(pair.integers[i], ratio)
+    };
+    let (a, b) = (steps(0)?, steps(1)?);
+    let sum = cx.add(a, b)?;
+    pair.rounded(cx, sum)
+}
+
+/// `a * b` in steps of the result.
+pub(in crate::convert) fn multiply(cx: &mut NodeCx<'_>) -> Converted {
+    let pair = Pair::read(cx)?;
+    let product = cx.mul(pair.integers[0], pair.integers[1])?;
+    let ratio = cx.mul(pair.scales[0], pair.scales[1])?;
+    let ratio = cx.div(ratio, pair.y_scale)?;
+    let scaled = cx.mul(product, ratio)?;
+    pair.rounded(cx, scaled)
 }
 
 /// One after the other, each with its scale and zero point.
