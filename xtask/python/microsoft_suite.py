@@ -31,12 +31,12 @@ def model(case, outputs):
     """The case's model; `outputs` are the declarations of its outputs."""
     names = ["" if value is None else f"i{at}" for at, value in enumerate(case.inputs)]
     given = [(at, name) for at, name in enumerate(names) if name]
-    results = [f"o{at}" if at in case.outputs else "" for at in range(max(case.outputs) + 1)]
+    results = [case.raw.get(at, f"o{at}") if at in case.outputs else "" for at in range(max(case.outputs) + 1)]
     for at, name in case.computed.items():
         names[at] = name
     node = helper.make_node(case.op, names, results, name="node", domain=case.domain, **case.attrs)
     graph = helper.make_graph(
-        [*case.before, node],
+        [*case.before, node, *case.after],
         "case",
         [declared(name, case.inputs[at], case.dims.get(at)) for at, name in given if at not in case.const and (at not in case.computed or at in case.fed)],
         outputs,

@@ -126,7 +126,17 @@ def of_GroupQueryAttention(d):
     yield case("rotary_packed", [d.f32(2, 5, 128), None, None, *cache(2, 8), lengths(5, 5), total(5), *angles(16, 8)], outputs=3, const=(6, 7, 8), do_rotary=1, **heads)
     yield case("rotary_half", [*new(2, 5), None, None, lengths(5, 4), total(5), *angles(16, 8)], outputs=3, const=(6, 7, 8), do_rotary=1, num_heads=2, kv_num_heads=1)
     yield case("rotary_positions", [*new(2, 1), *cache(2, 6), lengths(7, 5), total(7), *angles(16, 8), np.array([[8], [3]], np.int64)], outputs=3, const=(6, 7, 8), do_rotary=1, **heads)
+    # The first position of a prompt stands for all.
+    yield case("rotary_positions_prompt", [*new(2, 5), None, None, lengths(5, 4), total(5), *angles(16, 8), d.ints(np.int64, 0, 9, 2, 5)], outputs=3, const=(6, 7, 8), do_rotary=1, **heads)
+    valid = [*new(2, 3), *cache(2, 12), lengths(8, 5), total(12), *angles(16, 8), None, None, None, None, None, None, None]
+    yield case("rows_counted", [*valid, np.array([3, 3], np.int32)], outputs=3, const=(6, 7, 8), local_window_size=4, do_rotary=1, **heads)
+    # What the rows of padding give is not said; the first row is a token.
+    first = [helper.make_node("Constant", [], ["row"], value_ints=[0]), helper.make_node("Gather", ["all", "row"], ["o0"], axis=1)]
+    yield case("rows_of_padding", [*valid, np.array([1, 2], np.int32)], outputs=3, after=first, raw={0: "all"}, const=(6, 7, 8), local_window_size=2, do_rotary=1, **heads)
     yield case("window", [*new(2, 6), None, None, lengths(6, 6), total(6)], outputs=3, const=[6], local_window_size=3, **heads)
+    # Rows of padding may see no key at all.
+    numbers = [helper.make_node("IsNaN", ["all"], ["o0"])]
+    yield case("window_padded", [*new(2, 6), None, None, lengths(6, 1), total(6)], outputs=3, after=numbers, raw={0: "all"}, const=[6], local_window_size=2, **heads)
     yield case("window_step", [*new(2, 1), *cache(2, 7), lengths(8, 5), total(8)], outputs=3, const=[6], local_window_size=2, **heads)
     yield case("softcap", [*new(2, 5), None, None, lengths(5, 5), total(5)], outputs=3, const=[6], softcap=2.0, scale=0.5, **heads)
     yield case("smooth", [*new(2, 5), None, None, lengths(5, 5), total(5)], outputs=3, const=[6], smooth_softmax=1, **heads)

@@ -26,6 +26,9 @@ class Case:
     computed: dict[int, str]
     # The inputs that those nodes read instead of the operator.
     fed: tuple[int, ...]
+    # Nodes after the operator, and what its outputs that only they read are called; they give those outputs instead.
+    after: tuple
+    raw: dict[int, str]
     # What is expected, computed from the inputs, where onnxruntime has no kernel.
     expect: Callable | None
     # The element types of outputs that nothing decides.
@@ -35,9 +38,9 @@ class Case:
     tolerance: tuple[float, float] | None
 
 
-def case(variant, inputs, outputs=1, const=(), dims=None, before=(), computed=None, fed=(), expect=None, types=None, domain="com.microsoft", model_opset=21, tolerance=None, **attrs):
+def case(variant, inputs, outputs=1, const=(), dims=None, before=(), computed=None, fed=(), after=(), raw=None, expect=None, types=None, domain="com.microsoft", model_opset=21, tolerance=None, **attrs):
     wanted = tuple(range(outputs)) if isinstance(outputs, int) else tuple(outputs)
-    return Case("", variant, list(inputs), attrs, wanted, tuple(const), dims or {}, tuple(before), computed or {}, tuple(fed), expect, types or {}, domain, model_opset, tolerance)
+    return Case("", variant, list(inputs), attrs, wanted, tuple(const), dims or {}, tuple(before), computed or {}, tuple(fed), tuple(after), raw or {}, expect, types or {}, domain, model_opset, tolerance)
 
 
 class Draw:

@@ -209,6 +209,10 @@ fn projected(
     let attended = run(cx, apart, &Around { past, mask, bias }, settings)?;
     let mut outputs = vec![attended.result];
     if cx.outputs.get(1).is_some_and(|name| !name.is_empty()) {
+        if sizes[1] != sizes[2] {
+            let message = format!("keys of {} features and values of {} in one output", sizes[1], sizes[2]);
+            return Err(unsupported(message).at_attribute("qkv_hidden_sizes"));
+        }
         let [key, value] = attended.present;
         let halves = [cx.unsqueeze(key, &[0])?, cx.unsqueeze(value, &[0])?];
         outputs.push(cx.concat(&halves, 0)?);

@@ -76,15 +76,20 @@ struct Places {
     total: ValueId,
     /// `[B, 1, S, 1]`, i64.
     queries: ValueId,
+    /// Which rows are tokens, if not all are: `[B, 1, S, 1]`.
+    tokens: Option<ValueId>,
+    /// How many tokens the longest sequence has beyond the rows: none for a prompt.
+    more: Dim,
     /// The length of the buffers that the node gives.
     buffer: Dim,
 }
 
-/// `lengths` are those of all sequences, less 1. A prompt may be padded behind, and then has less tokens than rows, of which none comes before it.
+/// `lengths` are those of all sequences, less 1, and `valid` says how many rows are tokens, `[B]`; the others are padding behind them. Without it all rows are, except where a
+/// sequence has less tokens than rows: then none comes before those.
 fn places(
     cx: &mut NodeCx<'_>,
-    lengths: ValueId,
-    longest: ValueId,
+    [lengths, longest]: [ValueId; 2],
+    valid: Option<ValueId>,
     [batch, queries]: [&Dim; 2],
     past: Option<ValueId>,
 ) -> Result<Places, Diagnostic> {
@@ -95,16 +100,28 @@ fn places(
     };
     let lengths = cx.cast(lengths, DType::I64)?;
     let column = vec![batch.clone(), Dim::from(1), Dim::from(1), Dim::from(1)];
-    let lengths = cx.reshape(lengths, column)?;
+    let lengths = cx.reshape(lengths, column.clone())?;
     let total = cx.add_scalar(lengths, 1.0)?;
     let position = cx.iota(DType::I64, vec![queries.clone(), Dim::from(1)], 0)?;
-    // As a value, for a bound extent too.
-    let rows = cx.one(ops::ShapeOf { start: 0, end: Some(1) }, &[position])?;
-    let before = cx.sub(total, rows)?;
+    let tokens = match valid {
+        Some(valid) => {
+            let valid = cx.cast(valid, DType::I64)?;
+            Some(cx.reshape(valid, column)?)
+        }
+        None => None,
+    };
+    let count = match tokens {
+        Some(tokens) => tokens,
+        // As a value, for a bound extent too.
+        None => cx.one(ops::ShapeOf { start: 0, end: Some(1) }, &[position])?,
+    };
+    let before = cx.sub(total, count)?;
     let zero = cx.constant(Tensor::scalar(0i64))?;
     let past = cx.max(before, zero)?;
-    let queries = cx.add(past, position)?;
-    Ok(Places { past, total, queries, buffer: longest.maximum(&held) })
+    let at = cx.add(past, position)?;
+    let tokens = tokens.map(|tokens| cx.less(position, tokens)).transpose()?;
+    let buffer = longest.maximum(&held);
+    Ok(Places { past, total, queries: at, tokens, more: longest - queries.clone(), buffer })
 }
 
 /// The one number in a tensor, as far as it is known.
@@ -121,10 +138,14 @@ fn known_dim(cx: &NodeCx<'_>, value: ValueId) -> Result<Dim, Diagnostic> {
 /// The buffer of a cache with the new rows `[B, H, S, D]` behind those that are held; the rest is 0.
 fn filled(cx: &mut NodeCx<'_>, past: Option<ValueId>, new: ValueId, places: &Places) -> Emitted {
     let [batch, heads, rows, size] = cx.dims_of::<4>(new, "the cache")?;
-    if past.is_none() && rows == places.buffer {
+    if past.is_none() && places.tokens.is_none() && rows == places.buffer {
         return Ok(new);
     }
     let zero = cx.scalar_like(new, 0.0)?;
+    let new = match places.tokens {
+        Some(tokens) => cx.select(tokens, new, zero)?,
+        None => new,
+    };
     let buffer = vec![batch.clone(), heads.clone(), places.buffer.clone(), size.clone()];
     let held = match past {
         Some(past) => {
@@ -175,23 +196,45 @@ fn heads_of(
 fn angles(
     cx: &mut NodeCx<'_>,
     tables: [Option<ValueId>; 2],
-    given: Option<ValueId>,
-    places: &Places,
+    positions: ValueId,
 ) -> Result<([ValueId; 2], usize), Diagnostic> {
     let [Some(cos), Some(sin)] = tables else {
         return Err(Diagnostic::error(Code::InputCount, "rotary positions need their angles").at_input(7));
     };
     let [_, half] = cx.dims_of::<2>(cos, "rotary positions")?;
     let half = cx.constant_dim(&half, "the number of angles")?;
-    let positions = match given {
-        Some(given) => cx.cast(given, DType::I64)?,
-        None => cx.squeeze(places.queries, &[1, 3])?,
-    };
     let mut at = |table| {
         let rows = cx.one(ops::Gather { axis: 0 }, &[table, positions])?;
         cx.unsqueeze(rows, &[1])
     };
     Ok(([at(cos)?, at(sin)?], 2 * half))
+}
+
+/// The rotary positions, `[B, S]` or `[1, S]`: as given, except that those of a prompt follow on each other from the first one given on.
+fn rotary_positions(
+    cx: &mut NodeCx<'_>,
+    given: Option<ValueId>,
+    longest: ValueId,
+    places: &Places,
+) -> Emitted {
+    let Some(given) = given else { return cx.squeeze(places.queries, &[1, 3]) };
+    let given = cx.cast(given, DType::I64)?;
+    if places.tokens.is_some() || places.more.as_const().is_some_and(|more| more != 0) {
+        return Ok(given);
+    }
+    let [_, rows] = cx.dims_of::<2>(given, "rotary positions")?;
+    let position = cx.iota(DType::I64, vec![rows], 0)?;
+    let first = cx.part(given, 0, Dim::from(0), Dim::from(1))?;
+    let first = cx.part(first, 1, Dim::from(0), Dim::from(1))?;
+    let following = cx.add(first, position)?;
+    if places.more.is(0) {
+        return Ok(following);
+    }
+    let longest = cx.cast(longest, DType::I64)?;
+    let longest = cx.reshape(longest, Vec::new())?;
+    let rows = cx.one(ops::ShapeOf { start: 0, end: Some(1) }, &[position])?;
+    let prompt = cx.equal(longest, rows)?;
+    cx.select(prompt, following, given)
 }
 
 /// The whole op.
@@ -204,9 +247,6 @@ pub(in crate::convert) fn attention(cx: &mut NodeCx<'_>) -> Converted {
     let settings = Settings::read(cx)?;
     if k_scale.is_some() || v_scale.is_some() {
         return Err(unsupported("a quantised cache").at_input(12));
-    }
-    if valid.is_some() {
-        return Err(unsupported("queries that are padded behind").at_input(16));
     }
     if past_key.is_some() != past_value.is_some() {
         return Err(Diagnostic::error(Code::InputCount, "past keys and values come together").at_input(3));
@@ -222,9 +262,10 @@ pub(in crate::convert) fn attention(cx: &mut NodeCx<'_>) -> Converted {
         }
     }
     let [batch, heads, queries, _] = cx.dims_of::<4>(q, "attention")?;
-    let places = places(cx, lengths, longest, [&batch, &queries], past_key)?;
+    let places = places(cx, [lengths, longest], valid, [&batch, &queries], past_key)?;
     if settings.rotary {
-        let (angles, turned) = angles(cx, [cos, sin], positions, &places)?;
+        let positions = rotary_positions(cx, positions, longest, &places)?;
+        let (angles, turned) = angles(cx, [cos, sin], positions)?;
         q = rotate(cx, q, angles, turned, settings.interleaved)?;
         k = rotate(cx, k, angles, turned, settings.interleaved)?;
     }
@@ -237,6 +278,8 @@ pub(in crate::convert) fn attention(cx: &mut NodeCx<'_>) -> Converted {
     } else if settings.smooth {
         seen.sink = Some(cx.scalar(DType::F32, 0.0)?);
     }
+    // The padding behind a short prompt may lie more than a window behind its last token.
+    seen.may_be_empty = settings.window.is_some() && seen.sink.is_none();
     let spec = Spec { scale: settings.scale, softcap: settings.softcap, precision: None };
     let (k, v) = (share_heads(cx, present_key, &heads)?, share_heads(cx, present_value, &heads)?);
     let stages = attend_wide(cx, [q, k, v], &spec, &seen)?;
