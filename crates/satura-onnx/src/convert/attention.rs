@@ -27,6 +27,8 @@ pub(super) struct Mask {
     pub(super) bias: Option<ValueId>,
     /// Whether a query may be left without any key: its row is 0 then.
     pub(super) may_be_empty: bool,
+    /// The score of one more key, of no value; broadcasts to `[B, H, S, 1]`.
+    pub(super) sink: Option<ValueId>,
 }
 
 impl Mask {
@@ -95,7 +97,10 @@ pub(super) fn attend(
         masked = cx.select(allowed, masked, least)?;
     }
     let exact = cx.cast(masked, spec.precision.unwrap_or(dtype))?;
-    let mut weights = cx.one(Op::from(ops::Softmax { axis: -1 }), &[exact])?;
+    let mut weights = match mask.sink {
+        Some(sink) => softmax_with_sink(cx, exact, sink)?,
+        None => cx.one(Op::from(ops::Softmax { axis: -1 }), &[exact])?,
+    };
     weights = cx.cast(weights, dtype)?;
     if mask.may_be_empty
         && let Some(empty) = empty_rows(cx, mask, least)?
@@ -105,6 +110,16 @@ pub(super) fn attend(
     }
     let result = cx.matmul(weights, v)?;
     Ok(Stages { scores, capped, masked, weights, result })
+}
+
+/// Softmax of `[B, H, S, T]` along its last axis as if that had one more element.
+fn softmax_with_sink(cx: &mut NodeCx<'_>, x: ValueId, sink: ValueId) -> Emitted {
+    let [batch, heads, queries, keys] = cx.dims_of::<4>(x, "attention")?;
+    let sink = cx.cast(sink, cx.dtype(x)?)?;
+    let column = cx.broadcast(sink, vec![batch, heads, queries, Dim::from(1)])?;
+    let wider = cx.concat(&[x, column], 3)?;
+    let weights = cx.one(Op::from(ops::Softmax { axis: -1 }), &[wider])?;
+    cx.part(weights, 3, Dim::from(0), keys)
 }
 
 /// `cap * tanh(x / cap)`; `x` for a cap of 0.

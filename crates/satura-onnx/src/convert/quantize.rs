@@ -303,3 +303,26 @@ pub(super) fn qlinear_conv(cx: &mut NodeCx<'_>) -> Converted {
     let w_scale = per_channel(cx, w_scale, axes)?;
     Ok(vec![requantised(cx, sum, [x_scale, w_scale, y_scale], y_zero)?])
 }
+
+/// The numbers that integers stand for, in f32: `(x - zero_point) * scale`, with one scale for all.
+pub(super) fn real(cx: &mut NodeCx<'_>, x: ValueId, scale: ValueId, zero_point: Option<ValueId>) -> Emitted {
+    let zero_point = zero_point.map(|zero| one_or_many(cx, zero)).transpose()?;
+    let centred = centre(cx, x, zero_point)?;
+    let wide = cx.cast(centred, DType::F32)?;
+    let scale = one_or_many(cx, scale)?;
+    cx.mul(wide, scale)
+}
+
+/// The integers that stand for numbers: `saturate(round(x / scale) + zero_point)`, with one scale for all.
+pub(super) fn quantised(
+    cx: &mut NodeCx<'_>,
+    x: ValueId,
+    scale: ValueId,
+    zero_point: Option<ValueId>,
+    to: DType,
+) -> Emitted {
+    let zero_point = zero_point.map(|zero| one_or_many(cx, zero)).transpose()?;
+    let scale = one_or_many(cx, scale)?;
+    let ratio = cx.div(x, scale)?;
+    to_integers(cx, ratio, zero_point, to)
+}

@@ -136,6 +136,17 @@ pub(super) fn linear_attention(cx: &mut NodeCx<'_>) -> Converted {
 /// A convolution along the last axis, each channel by itself, that sees only the past; its state is the last inputs.
 pub(super) fn causal_convolution(cx: &mut NodeCx<'_>) -> Converted {
     let ([x, weights], [bias, past]) = cx.args()?;
+    causal(cx, [x, weights], bias, past, 1)
+}
+
+/// The same with taps that are `dilation` apart.
+pub(super) fn causal(
+    cx: &mut NodeCx<'_>,
+    [x, weights]: [ValueId; 2],
+    bias: Option<ValueId>,
+    past: Option<ValueId>,
+    dilation: usize,
+) -> Converted {
     let smooth =
         cx.attrs.choice("activation", &[("none", false), ("silu", true), ("swish", true)])?.unwrap_or(false);
     let [batch, channels, _] = cx.dims_of::<3>(x, "a causal convolution")?;
@@ -145,7 +156,7 @@ pub(super) fn causal_convolution(cx: &mut NodeCx<'_>) -> Converted {
     if width == 0 {
         return Err(Diagnostic::error(Code::Shape, "the kernel is empty").at_input(1));
     }
-    let state = Dim::from(width - 1);
+    let state = Dim::from((width - 1).saturating_mul(dilation));
     let past = match past {
         Some(past) => past,
         None => {
@@ -158,7 +169,7 @@ pub(super) fn causal_convolution(cx: &mut NodeCx<'_>) -> Converted {
         strides: vec![1],
         pads_low: vec![0],
         pads_high: vec![0],
-        dilations: vec![1],
+        dilations: vec![dilation],
         groups: groups.max(1),
     };
     let mut y = cx.one(conv, &[padded, weights])?;
