@@ -87,6 +87,7 @@ mod pair_coupling;
 mod pow;
 mod random;
 mod range_dyn;
+mod recurrent;
 mod reduce;
 mod relu;
 mod rem;
@@ -218,6 +219,7 @@ pub use pair_coupling::PairCoupling;
 pub use pow::Pow;
 pub use random::{Random, RandomKind};
 pub use range_dyn::RangeDyn;
+pub use recurrent::{Direction, RnnActivation, RnnActivationKind};
 pub use reduce::{Reduce, ReduceKind};
 pub use relu::Relu;
 pub use rem::{Rem, RemKind};
@@ -225,7 +227,7 @@ pub use reshape::Reshape;
 pub use reshape_dyn::ReshapeDyn;
 pub use resize::{CoordMode, NearestMode, Resize, ResizeMode};
 pub use resize_dyn::{ResizeBy, ResizeDyn, ResizePolicy};
-pub use rnn::{Direction, RnnActivation, RnnActivationKind};
+pub use rnn::Rnn;
 pub use roi_align::{RoiAlign, RoiPool};
 pub use round::Round;
 pub use scan::Scan;
@@ -313,7 +315,7 @@ ops! {
         mean::Mean, softmax::Softmax, log_softmax::LogSoftmax, batch_norm::BatchNorm, layer_norm::LayerNorm,
         instance_norm::InstanceNorm, group_norm::GroupNorm,
         // Recurrent layers.
-        lstm::Lstm, gru::Gru,
+        rnn::Rnn, lstm::Lstm, gru::Gru,
         // Windows and resampling.
         resize_dyn::ResizeDyn, grid_sample::GridSample, roi_align::RoiAlign, deform_conv::DeformConv,
         // Matrices.

@@ -255,8 +255,9 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("MeanVarianceNormalization", 9, LATEST, local_norm::mean_variance),
     row("RMSNormalization", 23, LATEST, norm::rms_norm),
     // Recurrent layers.
-    row("GRU", 7, LATEST, recurrent::gru),
-    row("LSTM", 7, LATEST, recurrent::lstm),
+    row("GRU", 1, LATEST, recurrent::gru),
+    row("LSTM", 1, LATEST, recurrent::lstm),
+    row("RNN", 1, LATEST, recurrent::rnn),
     // Attention.
     row("Attention", 23, LATEST, attention::attention),
     row("CausalConvWithState", 27, LATEST, state::causal_convolution),
