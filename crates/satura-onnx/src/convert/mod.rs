@@ -19,6 +19,7 @@ mod loss;
 mod matmul;
 mod ml;
 mod movement;
+mod ngrams;
 mod norm;
 mod pool;
 mod quantize;
@@ -32,6 +33,7 @@ mod select;
 mod sequence;
 mod signal;
 mod state;
+mod text;
 mod training;
 mod window;
 
@@ -285,6 +287,12 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("RandomUniformLike", 1, LATEST, |cx| random::like(cx, RandomKind::Uniform)),
     // Images.
     row("ImageDecoder", 20, LATEST, image::decoder),
+    // Texts.
+    row("RegexFullMatch", 20, LATEST, text::regex_full_match),
+    row("StringConcat", 20, LATEST, text::concat),
+    row("StringNormalizer", 10, LATEST, text::normalize),
+    row("StringSplit", 20, LATEST, text::split),
+    row("TfIdfVectorizer", 9, LATEST, ngrams::tf_idf_vectorizer),
     // Classic machine learning.
     of(ML, "ArrayFeatureExtractor", 1, 5, ml::features::extract),
     of(ML, "Binarizer", 1, 5, ml::features::binarizer),
