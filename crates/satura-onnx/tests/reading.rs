@@ -151,6 +151,30 @@ fn masks_and_statistics_as_further_outputs() {
 }
 
 #[test]
+fn recurrent_layers_with_the_steps_or_the_batch_first() {
+    let activation = common::AttributeProto {
+        name: "activations".to_owned(),
+        r#type: 8,
+        strings: vec!["affine".as_bytes().to_vec().into()],
+        ..common::AttributeProto::default()
+    };
+    let scale = common::AttributeProto {
+        name: "activation_alpha".to_owned(),
+        r#type: 6,
+        floats: vec![2.0],
+        ..common::AttributeProto::default()
+    };
+    // h = 2 * (x + h / 2) for two sequences of three steps.
+    let rnn = |name: &str, value: i64, shape: &[i64]| {
+        let node = node("RNN", &["x", "w", "r"], &["y"]).int(name, value).int("hidden_size", 1);
+        let weights = vec![floats("w", &[1, 1, 1], &[1.0]), floats("r", &[1, 1, 1], &[0.5])];
+        one_op(node.with(activation.clone()).with(scale.clone()), shape, weights)
+    };
+    check(1, rnn("output_sequence", 1, &[3, 2, 1]), &[3, 2, 1], &[0.0, 2.0, 4.0, 8.0, 12.0, 18.0]);
+    check(14, rnn("layout", 1, &[2, 3, 1]), &[2, 3, 1], &[0.0, 2.0, 6.0, 6.0, 14.0, 24.0]);
+}
+
+#[test]
 fn inputs_fixed_to_constants() {
     let mut reduce = graph(vec![node("ReduceSum", &["x", "axes"], &["y"]).int("keepdims", 0)]);
     reduce.input.push(info("axes", INT64, &[1]));

@@ -1,10 +1,10 @@
 //! Running a model: symbols are bound, the graph is made ready for the device, and each binding is compiled once.
 
-use crate::bind::{self, BindError, InputShapes, Inputs, input_name};
+use crate::bind::{self, InputShapes, Inputs, input_name};
 use crate::fallback::{Prepared, compile_for};
 use crate::fix::{Values, values_of};
 use crate::specialise::specialise;
-use crate::{Device, DeviceKind, Error, Model};
+use crate::{Device, Error, Model};
 use satura_ir::{Datum, ExecError, Fallback, Graph, RunReport, Runnable};
 use satura_tensor::Bindings;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -171,10 +171,7 @@ impl Session {
         if !self.compiled.entries.contains_key(&at) {
             let start = Instant::now();
             let bound = specialise(&graph, &bindings, &of_key)?;
-            let open: Vec<String> = bound.symbols().iter().map(|s| s.name().to_owned()).collect();
-            if !open.is_empty() && self.device.kind() != DeviceKind::Reference {
-                return Err(BindError::Unbound { symbols: open }.into());
-            }
+            // Every tensor has sizes now. What is open is of the items of sequences, each of which has its own: no device compiles for that, and the graph runs where none needs to.
             let prepared = compile_for(&bound, &self.device, inputs, &mut self.device_needs)?;
             at = key(&self.device_needs);
             let Prepared { graph, runnable, device, fallback } = prepared;
@@ -203,4 +200,26 @@ impl Session {
 pub fn shapes_of(inputs: &Inputs) -> InputShapes {
     let sizes = |(name, datum): (&String, &Datum)| Some((name.clone(), datum.as_tensor()?.shape().to_vec()));
     inputs.iter().filter_map(sizes).collect()
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use super::*;
+    use crate::DeviceKind;
+    use satura_ir::{ConstStore, OpRegistry, parse_module};
+    use satura_tensor::Tensor;
+
+    #[test]
+    fn items_of_a_sequence_have_sizes_of_their_own() {
+        let text = "graph @longest(%s: seq(f32[N]), %x: f32[M]) {\n  %0 = seq_insert %s, %x\n  %1 = seq_concat{axis=0, stack=false} %0\n  return %1\n}";
+        let module = parse_module(text, &ConstStore::default(), &OpRegistry::default());
+        let graph = module.unwrap_or_else(|error| panic!("{error}")).graphs.remove(0);
+        let device = Device::open(DeviceKind::Cpu, None).expect("a CPU is there");
+        let mut session = Session::new(&Model::from_graph(graph), &device, Bindings::new());
+        let item = |values: &[f32]| Datum::Tensor(Tensor::from_vec(values.to_vec(), &[values.len()]));
+        let sequence = Datum::Sequence(vec![item(&[1.0, 2.0]), item(&[]), item(&[3.0])]);
+        let inputs = [("s".to_owned(), sequence), ("x".to_owned(), item(&[4.0]))].into();
+        let outputs = session.run(&inputs).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(outputs[0].1, item(&[1.0, 2.0, 3.0, 4.0]));
+    }
 }

@@ -19,8 +19,22 @@ struct Reduce {
     /// Reduced axes, outermost first.
     reduced: Vec<(usize, isize)>,
     out: StorageId,
+    /// The result where nothing is reduced.
+    neutral: f32,
     /// What sums are divided by, for means.
     divisor: Option<f32>,
+}
+
+/// The bounds of bools are those of truth values, which are kept as 0 and 1.
+fn neutral(kind: ReduceKind, dtype: Option<DType>) -> f32 {
+    match kind {
+        ReduceKind::Sum => 0.0,
+        ReduceKind::Prod => 1.0,
+        ReduceKind::Max if dtype == Some(DType::Bool) => 0.0,
+        ReduceKind::Max => f32::NEG_INFINITY,
+        ReduceKind::Min if dtype == Some(DType::Bool) => 1.0,
+        ReduceKind::Min => f32::INFINITY,
+    }
 }
 
 pub(crate) fn emit(cx: &mut Compiler<'_>, node: &Node, op: &ops::Reduce) -> Result<bool, ExecError> {
@@ -60,6 +74,7 @@ fn push(
         kept: pick(false),
         reduced: pick(true),
         out: out.storage,
+        neutral: neutral(kind, cx.dtype(node.inputs[0])),
         divisor: mean.then_some(count as f32),
     };
     cx.push("reduce", kernel, vec![x.storage], vec![out.storage]);
@@ -107,30 +122,21 @@ impl Kernel for Reduce {
 }
 
 impl Reduce {
-    fn neutral(&self) -> f32 {
-        match self.kind {
-            ReduceKind::Sum => 0.0,
-            ReduceKind::Prod => 1.0,
-            ReduceKind::Max => f32::NEG_INFINITY,
-            ReduceKind::Min => f32::INFINITY,
-        }
-    }
-
     /// The result of that position.
     fn one(&self, x: &[f32], index: usize) -> f32 {
         if count(&self.reduced) == 0 {
-            return self.neutral();
+            return self.neutral;
         }
         let start = self.offset as isize + distance(&self.kept, index);
         let Some(((len, stride), outer)) = self.reduced.split_last() else { return x[start as usize] };
-        let mut result = self.neutral();
+        let mut result = self.neutral;
         for o in 0..count(outer) {
             let at = start + distance(outer, o);
             let row = if *stride == 1 {
                 fold(self.kind, &x[at as usize..at as usize + len])
             } else {
                 let steps = (0..*len as isize).map(|i| x[(at + i * stride) as usize]);
-                steps.fold(self.neutral(), |a, b| pair(self.kind, a, b))
+                steps.fold(self.neutral, |a, b| pair(self.kind, a, b))
             };
             result = pair(self.kind, result, row);
         }
@@ -140,7 +146,7 @@ impl Reduce {
     /// Results from `start` on, where the last kept axis is contiguous.
     fn by_line(&self, x: &[f32], start: usize, to: &mut [f32]) {
         let Some(((len, _), outer)) = self.kept.split_last() else { return };
-        to.fill(self.neutral());
+        to.fill(self.neutral);
         let mut done = 0;
         while done < to.len() {
             let (line, column) = ((start + done) / len, (start + done) % len);

@@ -1,15 +1,18 @@
 //! Gated recurrent unit.
 
-use super::checks::{floats, output_sizes, same_float};
-use super::rnn::{Direction, Layer, RnnActivation, constant_steps, dot, emit_item, emit_part, emit_stacked};
+use super::checks::{floats, output_sizes};
+use super::recurrent::{
+    Direction, Layer, RnnActivation, Running, constant_steps, dot, emit_item, emit_part, emit_stacked,
+};
 use super::{Add, Broadcast, Concat, MatMul, Mul, Sub};
 use crate::attr::Real;
 use crate::{Arity, Composite, Emit, EvalCx, InferCx, OpDef, OpError, ValueId};
 use satura_tensor::{DType, Dim, Elements, Shape, Tensor};
 
 crate::op_struct! {
-    /// A GRU layer over T steps. Inputs: `x: [T, N, I]`, `w: [D, 3H, I]`, `r: [D, 3H, H]`, `b: [D, 6H]` (of the inputs, then recurrent), initial state `h0: [D, N, H]`. Gates lie
-    /// in the order update, reset, hidden. Outputs: `y: [T, D, N, H]` and the last `h: [D, N, H]`. Floats of one dtype; the state stays in f64 from step to step.
+    /// A GRU layer over T steps. Inputs: `x: [T, N, I]`, `w: [D, 3H, I]`, `r: [D, 3H, H]`, `b: [D, 6H]` (of the inputs, then recurrent), initial state `h0: [D, N, H]`, and optionally
+    /// the length of each sequence, `[N]`, i32. Gates lie in the order update, reset, hidden. Outputs: `y: [T, D, N, H]` and the last `h: [D, N, H]`. Floats of one dtype; the state stays in
+    /// f64 from step to step. Steps beyond the length of a sequence give 0 and leave the state as it is; in reverse the first step is the last one within the length.
     ///
     /// `z = f(x*wz + h*rz + bz)`, `r` alike, `n = g(x*wh + (r*h)*rh + bh)`, `h = (1 - z)*n + z*h` with activations `f, g`.
     pub struct Gru {
@@ -30,7 +33,7 @@ impl OpDef for Gru {
     const NAME: &'static str = "gru";
 
     fn arity(&self) -> Arity {
-        5..=5
+        5..=6
     }
 
     fn outputs(&self) -> usize {
@@ -38,23 +41,24 @@ impl OpDef for Gru {
     }
 
     fn dtypes(&self, cx: &InferCx<'_>) -> Result<Vec<DType>, OpError> {
-        Ok(vec![same_float(Self::NAME, cx)?; 2])
+        Ok(vec![self.layer().dtype(Self::NAME, cx)?; 2])
     }
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        self.output_shapes(&(0..5).map(|i| cx.shape(i).cloned()).collect::<Result<Vec<_>, _>>()?)
+        self.output_shapes(&(0..cx.len()).map(|i| cx.shape(i).cloned()).collect::<Result<Vec<_>, _>>()?)
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
         let shapes = self.output_shapes(&inputs.iter().map(|t| Shape::of(t.shape())).collect::<Vec<_>>())?;
         let sizes = shapes.iter().map(output_sizes).collect::<Result<Vec<_>, _>>()?;
-        let values = inputs.iter().map(|t| floats(Self::NAME, t)).collect::<Result<Vec<_>, _>>()?;
+        let values = inputs.iter().take(5).map(|t| floats(Self::NAME, t)).collect::<Result<Vec<_>, _>>()?;
         let [x, w, r, b, h0] = &values[..] else { return Err(OpError::arity("5 inputs expected")) };
         let [steps, directions, batch, hidden] = sizes[0][..] else {
             return Err(OpError::shape("the output has 4 axes"));
         };
         let features = inputs[0].shape()[2];
         let layer = self.layer();
+        let lengths = layer.lengths(inputs, [steps, batch])?;
         let mut y = vec![0.0; steps * directions * batch * hidden];
         let mut h_last = h0.clone();
         for d in 0..directions {
@@ -65,7 +69,7 @@ impl OpDef for Gru {
             for n in 0..batch {
                 let at = (d * batch + n) * hidden;
                 let mut h = h0[at..at + hidden].to_vec();
-                for t in layer.steps(d, steps) {
+                for t in layer.steps(d, lengths[n]) {
                     let input = &x[(t * batch + n) * features..][..features];
                     let from_input = |gate: usize, j: usize| {
                         dot(input, &w[row(gate, j) * features..][..features]) + bias(0, gate, j)
@@ -106,6 +110,7 @@ impl Gru {
             activations: &self.activations,
             functions: 2,
             clip: self.clip,
+            inputs: 5,
         }
     }
 
@@ -120,11 +125,12 @@ impl Gru {
 impl Composite for Gru {
     /// Unrolled: one product for the inputs of all steps, then one with the state for each, or two where the reset gate comes first.
     fn decompose(&self, cx: &mut dyn Emit, inputs: &[ValueId]) -> Result<Vec<ValueId>, OpError> {
-        let [x, w, r, b, h0] = *inputs else { return Err(OpError::arity("5 inputs expected")) };
+        let [x, w, r, b, h0, ..] = *inputs else { return Err(OpError::arity("5 inputs expected")) };
         let shapes = inputs.iter().map(|v| cx.shape(*v)).collect::<Result<Vec<_>, _>>()?;
         let output_shapes = self.output_shapes(&shapes)?;
         let steps = constant_steps(&output_shapes[0][0])?;
         let (layer, hidden) = (self.layer(), self.hidden);
+        let running = Running::emit(cx, &layer, inputs, &output_shapes[0][2])?;
         let (mut sequences, mut h_last) = (Vec::new(), Vec::new());
         for d in 0..self.direction.count() {
             let [f, g] = [0, 1].map(|i| self.activations[d * 2 + i]);
@@ -176,8 +182,8 @@ impl Composite for Gru {
                 let one = cx.scalar_like(update, 1.0)?;
                 let rest = cx.one(Sub {}, &[one, update])?;
                 let (fresh, kept) = (cx.one(Mul {}, &[rest, candidate])?, cx.one(Mul {}, &[update, h])?);
-                h = cx.one(Add {}, &[fresh, kept])?;
-                row[t] = h;
+                let next = cx.one(Add {}, &[fresh, kept])?;
+                ([h], row[t]) = running.emit_step(cx, t, [next], [h])?;
             }
             let shape = [Dim::from(steps), output_shapes[0][2].clone(), Dim::from(hidden)];
             sequences.push(emit_stacked(cx, &row, 0, &shape, x)?);

@@ -1,7 +1,9 @@
 //! Long short-term memory.
 
-use super::checks::{floats, output_sizes, same_float};
-use super::rnn::{Direction, Layer, RnnActivation, constant_steps, dot, emit_item, emit_part, emit_stacked};
+use super::checks::{floats, output_sizes};
+use super::recurrent::{
+    Direction, Layer, RnnActivation, Running, constant_steps, dot, emit_item, emit_part, emit_stacked,
+};
 use super::{Add, MatMul, Mul, Sub};
 use crate::attr::Real;
 use crate::{Arity, Composite, Emit, EvalCx, InferCx, OpDef, OpError, ValueId};
@@ -9,8 +11,9 @@ use satura_tensor::{DType, Dim, Elements, Shape, Tensor};
 
 crate::op_struct! {
     /// An LSTM layer over T steps. Inputs: `x: [T, N, I]`, `w: [D, 4H, I]`, `r: [D, 4H, H]`, `b: [D, 8H]` (of the inputs, then recurrent), initial hidden state `h0: [D, N, H]`
-    /// and cell state `c0: [D, N, H]`, peepholes `p: [D, 3H]` in the order input, output, forget. Gates lie in the order input, output, forget, cell. Outputs:
-    /// `y: [T, D, N, H]`, the last `h: [D, N, H]` and `c: [D, N, H]`. Floats of one dtype; states stay in f64 from step to step.
+    /// and cell state `c0: [D, N, H]`, peepholes `p: [D, 3H]` in the order input, output, forget, and optionally the length of each sequence, `[N]`, i32. Gates lie in the order input, output, forget, cell. Outputs:
+    /// `y: [T, D, N, H]`, the last `h: [D, N, H]` and `c: [D, N, H]`. Floats of one dtype; states stay in f64 from step to step. Steps beyond the length of a sequence give 0 and leave the
+    /// states as they are; in reverse the first step is the last one within the length.
     ///
     /// `i = f(x*wi + h*ri + pi*c + bi)`, `o` with the new `c` and `f` alike, `c = f*c + i*g(x*wc + h*rc + bc)`, `h = o*k(c)` with activations `f, g, k`.
     pub struct Lstm {
@@ -31,7 +34,7 @@ impl OpDef for Lstm {
     const NAME: &'static str = "lstm";
 
     fn arity(&self) -> Arity {
-        7..=7
+        7..=8
     }
 
     fn outputs(&self) -> usize {
@@ -39,23 +42,24 @@ impl OpDef for Lstm {
     }
 
     fn dtypes(&self, cx: &InferCx<'_>) -> Result<Vec<DType>, OpError> {
-        Ok(vec![same_float(Self::NAME, cx)?; 3])
+        Ok(vec![self.layer().dtype(Self::NAME, cx)?; 3])
     }
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        self.output_shapes(&(0..7).map(|i| cx.shape(i).cloned()).collect::<Result<Vec<_>, _>>()?)
+        self.output_shapes(&(0..cx.len()).map(|i| cx.shape(i).cloned()).collect::<Result<Vec<_>, _>>()?)
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
         let shapes = self.output_shapes(&inputs.iter().map(|t| Shape::of(t.shape())).collect::<Vec<_>>())?;
         let sizes = shapes.iter().map(output_sizes).collect::<Result<Vec<_>, _>>()?;
-        let values = inputs.iter().map(|t| floats(Self::NAME, t)).collect::<Result<Vec<_>, _>>()?;
+        let values = inputs.iter().take(7).map(|t| floats(Self::NAME, t)).collect::<Result<Vec<_>, _>>()?;
         let [x, w, r, b, h0, c0, p] = &values[..] else { return Err(OpError::arity("7 inputs expected")) };
         let [steps, directions, batch, hidden] = sizes[0][..] else {
             return Err(OpError::shape("the output has 4 axes"));
         };
         let features = inputs[0].shape()[2];
         let layer = self.layer();
+        let lengths = layer.lengths(inputs, [steps, batch])?;
         let mut y = vec![0.0; steps * directions * batch * hidden];
         let (mut h_last, mut c_last) = (h0.clone(), c0.clone());
         for d in 0..directions {
@@ -63,7 +67,7 @@ impl OpDef for Lstm {
             for n in 0..batch {
                 let at = (d * batch + n) * hidden;
                 let (mut h, mut c) = (h0[at..at + hidden].to_vec(), c0[at..at + hidden].to_vec());
-                for t in layer.steps(d, steps) {
+                for t in layer.steps(d, lengths[n]) {
                     let input = &x[(t * batch + n) * features..][..features];
                     // The gate before peephole, clip and activation.
                     let gate = |gate: usize, j: usize| {
@@ -109,6 +113,7 @@ impl Lstm {
             activations: &self.activations,
             functions: 3,
             clip: self.clip,
+            inputs: 7,
         }
     }
 
@@ -123,11 +128,12 @@ impl Lstm {
 impl Composite for Lstm {
     /// Unrolled: one product for the inputs of all steps, then one with the hidden state for each.
     fn decompose(&self, cx: &mut dyn Emit, inputs: &[ValueId]) -> Result<Vec<ValueId>, OpError> {
-        let [x, w, r, b, h0, c0, p] = *inputs else { return Err(OpError::arity("7 inputs expected")) };
+        let [x, w, r, b, h0, c0, p, ..] = *inputs else { return Err(OpError::arity("7 inputs expected")) };
         let shapes = inputs.iter().map(|v| cx.shape(*v)).collect::<Result<Vec<_>, _>>()?;
         let output_shapes = self.output_shapes(&shapes)?;
         let steps = constant_steps(&output_shapes[0][0])?;
         let layer = self.layer();
+        let running = Running::emit(cx, &layer, inputs, &output_shapes[0][2])?;
         let no_peepholes = cx
             .constant_of(p)
             .is_some_and(|p| matches!(p.to_elements(), Elements::Float(v) if v.iter().all(|x| *x == 0.0)));
@@ -168,11 +174,11 @@ impl Composite for Lstm {
                 let candidate = activated(cx, 3, None)?;
                 let kept = cx.one(Mul {}, &[forget, c])?;
                 let added = cx.one(Mul {}, &[input_gate, candidate])?;
-                c = cx.one(Add {}, &[kept, added])?;
-                let output = activated(cx, 1, Some((1, c)))?;
-                let bent = k.emit(cx, c)?;
-                h = cx.one(Mul {}, &[output, bent])?;
-                row[t] = h;
+                let cell = cx.one(Add {}, &[kept, added])?;
+                let output = activated(cx, 1, Some((1, cell)))?;
+                let bent = k.emit(cx, cell)?;
+                let hidden = cx.one(Mul {}, &[output, bent])?;
+                ([h, c], row[t]) = running.emit_step(cx, t, [hidden, cell], [h, c])?;
             }
             let [_, _, batch, hidden] = &output_shapes[0][..] else {
                 return Err(OpError::shape("the output has 4 axes"));

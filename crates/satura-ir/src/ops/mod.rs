@@ -87,7 +87,11 @@ mod pair_coupling;
 mod pow;
 mod random;
 mod range_dyn;
+#[cfg(feature = "regex")]
+mod re2;
+mod recurrent;
 mod reduce;
+mod regex_match;
 mod relu;
 mod rem;
 mod reshape;
@@ -126,6 +130,9 @@ mod softplus;
 mod split;
 mod sqrt;
 mod squeeze;
+mod string_concat;
+mod string_normalize;
+mod string_split;
 mod sub;
 mod tan;
 mod tanh;
@@ -218,14 +225,16 @@ pub use pair_coupling::PairCoupling;
 pub use pow::Pow;
 pub use random::{Random, RandomKind};
 pub use range_dyn::RangeDyn;
+pub use recurrent::{Direction, RnnActivation, RnnActivationKind};
 pub use reduce::{Reduce, ReduceKind};
+pub use regex_match::RegexMatch;
 pub use relu::Relu;
 pub use rem::{Rem, RemKind};
 pub use reshape::Reshape;
 pub use reshape_dyn::ReshapeDyn;
 pub use resize::{CoordMode, NearestMode, Resize, ResizeMode};
 pub use resize_dyn::{ResizeBy, ResizeDyn, ResizePolicy};
-pub use rnn::{Direction, RnnActivation, RnnActivationKind};
+pub use rnn::Rnn;
 pub use roi_align::{RoiAlign, RoiPool};
 pub use round::Round;
 pub use scan::Scan;
@@ -255,6 +264,9 @@ pub use softplus::Softplus;
 pub use split::Split;
 pub use sqrt::Sqrt;
 pub use squeeze::Squeeze;
+pub use string_concat::StringConcat;
+pub use string_normalize::{CaseChange, StringNormalize};
+pub use string_split::StringSplit;
 pub use sub::Sub;
 pub use support::{axis_index, axis_indices};
 pub use tan::Tan;
@@ -313,7 +325,7 @@ ops! {
         mean::Mean, softmax::Softmax, log_softmax::LogSoftmax, batch_norm::BatchNorm, layer_norm::LayerNorm,
         instance_norm::InstanceNorm, group_norm::GroupNorm,
         // Recurrent layers.
-        lstm::Lstm, gru::Gru,
+        rnn::Rnn, lstm::Lstm, gru::Gru,
         // Windows and resampling.
         resize_dyn::ResizeDyn, grid_sample::GridSample, roi_align::RoiAlign, deform_conv::DeformConv,
         // Matrices.
@@ -327,6 +339,9 @@ ops! {
         random::Random,
         // Images.
         decode_image::DecodeImage,
+        // Texts.
+        regex_match::RegexMatch, string_concat::StringConcat, string_split::StringSplit,
+        string_normalize::StringNormalize,
         // Classic machine learning.
         lookup::Lookup, tree_ensemble::TreeEnsemble, pair_coupling::PairCoupling, zip_map::ZipMap,
         dict_vectorize::DictVectorize,

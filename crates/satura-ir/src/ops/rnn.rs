@@ -1,332 +1,144 @@
-//! What the recurrent layers share: directions, activations, shape checks, and pieces of their unrolling.
+//! The plain recurrent layer.
 
-use super::checks::same_extent;
-use super::{
-    Abs, Add, Broadcast, Clip, Concat, Div, Elu, HardSigmoid, LeakyRelu, Less, MatMul, Mul, Relu, Reshape,
-    Select, Sigmoid, Slice, Softplus, Tanh, Transpose,
+use super::checks::{floats, output_sizes};
+use super::recurrent::{
+    Direction, Layer, RnnActivation, Running, constant_steps, dot, emit_item, emit_part, emit_stacked,
 };
-use crate::attr::{AttrValue, Real};
-use crate::{ConstStore, Emit, OpError, ValueId};
-use satura_tensor::{Dim, Shape};
+use super::{Add, MatMul};
+use crate::attr::Real;
+use crate::{Arity, Composite, Emit, EvalCx, InferCx, OpDef, OpError, ValueId};
+use satura_tensor::{DType, Dim, Elements, Shape, Tensor};
 
-crate::attr_enum! {
-    /// In which order a recurrent layer reads its sequence.
-    pub enum Direction {
-        /// From the first step to the last.
-        Forward = "forward",
-        /// From the last step to the first.
-        Reverse = "reverse",
-        /// Both, with weights for each: direction 0 is forward, direction 1 reverse.
-        Bidirectional = "bidirectional",
+crate::op_struct! {
+    /// A recurrent layer of one gate over T steps: `h = f(x*w + h*r + b)`. Inputs: `x: [T, N, I]`, `w: [D, H, I]`, `r: [D, H, H]`, `b: [D, 2H]` (of the inputs, then recurrent), initial
+    /// state `h0: [D, N, H]`, and optionally the length of each sequence, `[N]`, i32. Outputs: `y: [T, D, N, H]` and the last `h: [D, N, H]`. Floats of one dtype; the state stays in f64
+    /// from step to step. Steps beyond the length of a sequence give 0 and leave the state as it is; in reverse the first step is the last one within the length.
+    pub struct Rnn {
+        /// Which way the sequence is read.
+        pub direction: Direction,
+        /// H.
+        pub hidden: usize,
+        /// `f` for each direction.
+        pub activations: Vec<RnnActivation>,
+        /// What the activation gets is kept within plus and minus this.
+        pub clip: Option<Real>,
     }
 }
 
-impl Direction {
-    /// The number of directions: 1 or 2.
-    pub fn count(self) -> usize {
-        match self {
-            Direction::Forward | Direction::Reverse => 1,
-            Direction::Bidirectional => 2,
-        }
+impl OpDef for Rnn {
+    const NAME: &'static str = "rnn";
+
+    fn arity(&self) -> Arity {
+        5..=6
     }
 
-    /// Whether direction `index` starts at the last step.
-    pub(super) fn reversed(self, index: usize) -> bool {
-        self == Direction::Reverse || index == 1
+    fn outputs(&self) -> usize {
+        2
     }
-}
 
-crate::attr_enum! {
-    /// The activation functions of recurrent layers.
-    pub enum RnnActivationKind {
-        /// `max(x, 0)`.
-        Relu = "relu",
-        /// The hyperbolic tangent.
-        Tanh = "tanh",
-        /// `1 / (1 + e^-x)`.
-        Sigmoid = "sigmoid",
-        /// `alpha * x + beta`.
-        Affine = "affine",
-        /// `x` where it is not negative, else `alpha * x`.
-        LeakyRelu = "leaky_relu",
-        /// `x` where it is `alpha` or more, else 0.
-        ThresholdedRelu = "thresholded_relu",
-        /// `alpha * tanh(beta * x)`.
-        ScaledTanh = "scaled_tanh",
-        /// `alpha * x + beta` kept within 0 and 1.
-        HardSigmoid = "hard_sigmoid",
-        /// `x` where it is not negative, else `alpha * (e^x - 1)`.
-        Elu = "elu",
-        /// `x / (1 + |x|)`.
-        Softsign = "softsign",
-        /// `ln(1 + e^x)`.
-        Softplus = "softplus",
+    fn dtypes(&self, cx: &InferCx<'_>) -> Result<Vec<DType>, OpError> {
+        Ok(vec![self.layer().dtype(Self::NAME, cx)?; 2])
     }
-}
 
-/// An activation of a recurrent layer with its parameters. Text: `tanh`, or `leaky_relu(0.01, 0.0)` where a parameter is not 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RnnActivation {
-    /// Which function.
-    pub kind: RnnActivationKind,
-    /// The first parameter, where the function has one.
-    pub alpha: Real,
-    /// The second parameter, where the function has one.
-    pub beta: Real,
-}
-
-impl From<RnnActivationKind> for RnnActivation {
-    /// With parameters 0.
-    fn from(kind: RnnActivationKind) -> Self {
-        RnnActivation { kind, alpha: Real::from(0.0), beta: Real::from(0.0) }
+    fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
+        self.output_shapes(&(0..cx.len()).map(|i| cx.shape(i).cloned()).collect::<Result<Vec<_>, _>>()?)
     }
-}
 
-impl AttrValue for RnnActivation {
-    fn print(&self) -> String {
-        if *self == RnnActivation::from(self.kind) {
-            self.kind.print()
-        } else {
-            format!("{}({}, {})", self.kind.print(), self.alpha.print(), self.beta.print())
-        }
-    }
-    fn parse(text: &str, store: &ConstStore) -> Result<Self, String> {
-        let Some((kind, parameters)) = text.split_once('(') else {
-            return RnnActivationKind::parse(text, store).map(RnnActivation::from);
+    fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
+        let shapes = self.output_shapes(&inputs.iter().map(|t| Shape::of(t.shape())).collect::<Vec<_>>())?;
+        let sizes = shapes.iter().map(output_sizes).collect::<Result<Vec<_>, _>>()?;
+        let values = inputs.iter().take(5).map(|t| floats(Self::NAME, t)).collect::<Result<Vec<_>, _>>()?;
+        let [x, w, r, b, h0] = &values[..] else { return Err(OpError::arity("5 inputs expected")) };
+        let [steps, directions, batch, hidden] = sizes[0][..] else {
+            return Err(OpError::shape("the output has 4 axes"));
         };
-        let (alpha, beta) = parameters
-            .strip_suffix(')')
-            .and_then(|inside| inside.split_once(','))
-            .ok_or("expected two parameters in parentheses")?;
-        Ok(RnnActivation {
-            kind: RnnActivationKind::parse(kind.trim(), store)?,
-            alpha: Real::parse(alpha.trim(), store)?,
-            beta: Real::parse(beta.trim(), store)?,
-        })
-    }
-}
-
-impl RnnActivation {
-    pub(super) fn eval(&self, x: f64) -> f64 {
-        let (alpha, beta) = (self.alpha.get(), self.beta.get());
-        match self.kind {
-            RnnActivationKind::Relu if x < 0.0 => 0.0,
-            RnnActivationKind::Relu => x,
-            RnnActivationKind::Tanh => x.tanh(),
-            RnnActivationKind::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-            RnnActivationKind::Affine => alpha * x + beta,
-            RnnActivationKind::LeakyRelu if x < 0.0 => alpha * x,
-            RnnActivationKind::LeakyRelu => x,
-            RnnActivationKind::ThresholdedRelu if x < alpha => 0.0,
-            RnnActivationKind::ThresholdedRelu => x,
-            RnnActivationKind::ScaledTanh => alpha * (beta * x).tanh(),
-            RnnActivationKind::HardSigmoid => (alpha * x + beta).clamp(0.0, 1.0),
-            RnnActivationKind::Elu if x < 0.0 => alpha * x.exp_m1(),
-            RnnActivationKind::Elu => x,
-            RnnActivationKind::Softsign => x / (1.0 + x.abs()),
-            RnnActivationKind::Softplus if x.is_nan() => x,
-            RnnActivationKind::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
-        }
-    }
-
-    pub(super) fn emit(&self, cx: &mut dyn Emit, x: ValueId) -> Result<ValueId, OpError> {
-        let (alpha, beta) = (self.alpha, self.beta);
-        match self.kind {
-            RnnActivationKind::Relu => cx.one(Relu {}, &[x]),
-            RnnActivationKind::Tanh => cx.one(Tanh {}, &[x]),
-            RnnActivationKind::Sigmoid => cx.one(Sigmoid {}, &[x]),
-            RnnActivationKind::Affine => {
-                let scaled = scaled(cx, x, alpha)?;
-                let beta = cx.scalar_like(x, beta.get())?;
-                cx.one(Add {}, &[scaled, beta])
+        let features = inputs[0].shape()[2];
+        let layer = self.layer();
+        let lengths = layer.lengths(inputs, [steps, batch])?;
+        let mut y = vec![0.0; steps * directions * batch * hidden];
+        let mut h_last = h0.clone();
+        for d in 0..directions {
+            let f = self.activations[d];
+            for n in 0..batch {
+                let at = (d * batch + n) * hidden;
+                let mut h = h0[at..at + hidden].to_vec();
+                for t in layer.steps(d, lengths[n]) {
+                    let input = &x[(t * batch + n) * features..][..features];
+                    let next = (0..hidden).map(|j| {
+                        let row = d * hidden + j;
+                        let sum = dot(input, &w[row * features..][..features])
+                            + dot(&h, &r[row * hidden..][..hidden])
+                            + b[d * 2 * hidden + j]
+                            + b[(d * 2 + 1) * hidden + j];
+                        f.eval(layer.clipped(sum))
+                    });
+                    h = next.collect();
+                    y[((t * directions + d) * batch + n) * hidden..][..hidden].copy_from_slice(&h);
+                }
+                h_last[at..at + hidden].copy_from_slice(&h);
             }
-            RnnActivationKind::LeakyRelu => cx.one(LeakyRelu { alpha }, &[x]),
-            RnnActivationKind::ThresholdedRelu => {
-                let threshold = cx.scalar_like(x, alpha.get())?;
-                let zero = cx.scalar_like(x, 0.0)?;
-                let below = cx.one(Less {}, &[x, threshold])?;
-                cx.one(Select {}, &[below, zero, x])
+        }
+        let dtype = inputs[0].dtype();
+        let outputs = sizes.iter().zip([y, h_last]);
+        Ok(outputs.map(|(sizes, v)| Tensor::from_elements(dtype, sizes, Elements::Float(v))).collect())
+    }
+}
+
+impl Rnn {
+    fn layer(&self) -> Layer<'_> {
+        Layer {
+            direction: self.direction,
+            gates: 1,
+            hidden: self.hidden,
+            activations: &self.activations,
+            functions: 1,
+            clip: self.clip,
+            inputs: 5,
+        }
+    }
+
+    fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>, OpError> {
+        let [steps, batch] = self.layer().check(inputs)?;
+        let state = vec![Dim::from(self.direction.count()), batch, Dim::from(self.hidden)];
+        let all = std::iter::once(steps).chain(state.iter().cloned()).collect();
+        Ok(vec![all, state.into()])
+    }
+}
+
+impl Composite for Rnn {
+    /// Unrolled: one product for the inputs of all steps, then one with the state for each.
+    fn decompose(&self, cx: &mut dyn Emit, inputs: &[ValueId]) -> Result<Vec<ValueId>, OpError> {
+        let [x, w, r, b, h0, ..] = *inputs else { return Err(OpError::arity("5 inputs expected")) };
+        let shapes = inputs.iter().map(|v| cx.shape(*v)).collect::<Result<Vec<_>, _>>()?;
+        let output_shapes = self.output_shapes(&shapes)?;
+        let steps = constant_steps(&output_shapes[0][0])?;
+        let (layer, hidden) = (self.layer(), self.hidden);
+        let running = Running::emit(cx, &layer, inputs, &output_shapes[0][2])?;
+        let (mut sequences, mut h_last) = (Vec::new(), Vec::new());
+        for d in 0..self.direction.count() {
+            let biases = emit_item(cx, b, d)?;
+            let (of_inputs, recurrent) =
+                (emit_part(cx, biases, 0, 0, hidden)?, emit_part(cx, biases, 0, hidden, hidden)?);
+            let bias = cx.one(Add {}, &[of_inputs, recurrent])?;
+            let projected = layer.emit_projection(cx, [x, w, bias], d)?;
+            let matrix = layer.emit_matrix(cx, r, d)?;
+            let mut h = emit_item(cx, h0, d)?;
+            let mut row = vec![h; steps];
+            for t in layer.steps(d, steps) {
+                let from_input = emit_item(cx, projected, t)?;
+                let from_state = cx.one(MatMul {}, &[h, matrix])?;
+                let sum = cx.one(Add {}, &[from_input, from_state])?;
+                let clipped = layer.emit_clipped(cx, sum)?;
+                let next = self.activations[d].emit(cx, clipped)?;
+                ([h], row[t]) = running.emit_step(cx, t, [next], [h])?;
             }
-            RnnActivationKind::ScaledTanh => {
-                let inner = scaled(cx, x, beta)?;
-                let bent = cx.one(Tanh {}, &[inner])?;
-                scaled(cx, bent, alpha)
-            }
-            RnnActivationKind::HardSigmoid => cx.one(HardSigmoid { alpha, beta }, &[x]),
-            RnnActivationKind::Elu => cx.one(Elu { alpha }, &[x]),
-            RnnActivationKind::Softsign => {
-                let one = cx.scalar_like(x, 1.0)?;
-                let size = cx.one(Abs {}, &[x])?;
-                let below = cx.one(Add {}, &[size, one])?;
-                cx.one(Div {}, &[x, below])
-            }
-            RnnActivationKind::Softplus => cx.one(Softplus {}, &[x]),
+            let shape = [Dim::from(steps), output_shapes[0][2].clone(), Dim::from(hidden)];
+            sequences.push(emit_stacked(cx, &row, 0, &shape, x)?);
+            h_last.push(h);
         }
+        Ok(vec![
+            emit_stacked(cx, &sequences, 1, &output_shapes[0], x)?,
+            emit_stacked(cx, &h_last, 0, &output_shapes[1], x)?,
+        ])
     }
-}
-
-fn scaled(cx: &mut dyn Emit, x: ValueId, factor: Real) -> Result<ValueId, OpError> {
-    let factor = cx.scalar_like(x, factor.get())?;
-    cx.one(Mul {}, &[x, factor])
-}
-
-/// What is fixed for a recurrent layer of `gates` gates.
-pub(super) struct Layer<'a> {
-    pub(super) direction: Direction,
-    pub(super) gates: usize,
-    pub(super) hidden: usize,
-    pub(super) activations: &'a [RnnActivation],
-    /// Activations of one direction.
-    pub(super) functions: usize,
-    pub(super) clip: Option<Real>,
-}
-
-impl Layer<'_> {
-    /// Checks the inputs x, w, r, b, h0 and, where the layer has them, c0 and p. Gives the extents T and N.
-    pub(super) fn check(&self, shapes: &[Shape]) -> Result<[Dim; 2], OpError> {
-        let directions = self.direction.count();
-        if self.activations.len() != directions * self.functions {
-            return Err(OpError::attribute(format!(
-                "activations has {} entries, {} are expected",
-                self.activations.len(),
-                directions * self.functions
-            )));
-        }
-        if self.hidden == 0 {
-            return Err(OpError::attribute("hidden is 0"));
-        }
-        if let Some(clip) = self.clip.filter(|clip| clip.get().is_nan() || clip.get() < 0.0) {
-            return Err(OpError::attribute(format!("clip is {}", clip.get())));
-        }
-        let [steps, batch, features] = &shapes[0][..] else {
-            return Err(OpError::shape(format!(
-                "input 0 is {}, [steps, batch, features] is expected",
-                shapes[0]
-            )));
-        };
-        let (d, h) = (Dim::from(directions), Dim::from(self.hidden));
-        let rows = Dim::from(self.gates) * h.clone();
-        let state = vec![d.clone(), batch.clone(), h.clone()];
-        let expected = [
-            vec![d.clone(), rows.clone(), features.clone()],
-            vec![d.clone(), rows.clone(), h.clone()],
-            vec![d.clone(), rows * Dim::from(2)],
-            state.clone(),
-            state,
-            vec![d, h * Dim::from(3)],
-        ];
-        for (i, (shape, expected)) in shapes[1..].iter().zip(expected).enumerate() {
-            let message = || format!("input {} is {shape}, {} is expected", i + 1, Shape(expected.clone()));
-            if shape.len() != expected.len() {
-                return Err(OpError::shape(message()));
-            }
-            shape.iter().zip(&expected).try_for_each(|(a, b)| same_extent(a, b, message))?;
-        }
-        Ok([steps.clone(), batch.clone()])
-    }
-
-    pub(super) fn clipped(&self, x: f64) -> f64 {
-        self.clip.map_or(x, |clip| if x.is_nan() { x } else { x.clamp(-clip.get(), clip.get()) })
-    }
-
-    pub(super) fn emit_clipped(&self, cx: &mut dyn Emit, x: ValueId) -> Result<ValueId, OpError> {
-        let Some(clip) = self.clip else { return Ok(x) };
-        let (low, high) = (cx.scalar_like(x, -clip.get())?, cx.scalar_like(x, clip.get())?);
-        cx.one(Clip {}, &[x, low, high])
-    }
-
-    /// The order of steps in a direction.
-    pub(super) fn steps(&self, direction: usize, steps: usize) -> Vec<usize> {
-        if self.direction.reversed(direction) { (0..steps).rev().collect() } else { (0..steps).collect() }
-    }
-
-    /// Emits the weights of a direction as `[inputs, rows]`.
-    pub(super) fn emit_matrix(
-        &self,
-        cx: &mut dyn Emit,
-        weights: ValueId,
-        direction: usize,
-    ) -> Result<ValueId, OpError> {
-        let matrix = emit_item(cx, weights, direction)?;
-        cx.one(Transpose { perm: vec![1, 0] }, &[matrix])
-    }
-
-    /// Emits the products of every step's input with the weights of a direction, plus `bias`: `[T, N, rows]`.
-    pub(super) fn emit_projection(
-        &self,
-        cx: &mut dyn Emit,
-        [x, weights, bias]: [ValueId; 3],
-        direction: usize,
-    ) -> Result<ValueId, OpError> {
-        let matrix = self.emit_matrix(cx, weights, direction)?;
-        let products = cx.one(MatMul {}, &[x, matrix])?;
-        cx.one(Add {}, &[products, bias])
-    }
-
-    /// Emits gate `index` of values `[.., gates * H]`.
-    pub(super) fn emit_gate(
-        &self,
-        cx: &mut dyn Emit,
-        values: ValueId,
-        index: usize,
-    ) -> Result<ValueId, OpError> {
-        let axis = cx.shape(values)?.len() - 1;
-        emit_part(cx, values, axis, index * self.hidden, self.hidden)
-    }
-}
-
-/// Emits `size` elements from `start` on along `axis`.
-pub(super) fn emit_part(
-    cx: &mut dyn Emit,
-    x: ValueId,
-    axis: usize,
-    start: usize,
-    size: usize,
-) -> Result<ValueId, OpError> {
-    let shape = cx.shape(x)?;
-    let (mut starts, mut sizes) = (vec![Dim::from(0); shape.len()], shape.to_vec());
-    starts[axis] = Dim::from(start);
-    sizes[axis] = Dim::from(size);
-    cx.one(Slice { starts, sizes, steps: vec![1; shape.len()] }, &[x])
-}
-
-/// Emits item `index` of axis 0, without that axis.
-pub(super) fn emit_item(cx: &mut dyn Emit, x: ValueId, index: usize) -> Result<ValueId, OpError> {
-    let rest: Shape = cx.shape(x)?[1..].to_vec().into();
-    let item = emit_part(cx, x, 0, index, 1)?;
-    cx.one(Reshape { shape: rest }, &[item])
-}
-
-/// Emits values of one shape as the items of a new axis at `axis`; `shape` is that of the result, for the case that there are none.
-pub(super) fn emit_stacked(
-    cx: &mut dyn Emit,
-    items: &[ValueId],
-    axis: usize,
-    shape: &[Dim],
-    like: ValueId,
-) -> Result<ValueId, OpError> {
-    if items.is_empty() {
-        let zero = cx.scalar_like(like, 0.0)?;
-        return cx.one(Broadcast { shape: shape.to_vec().into() }, &[zero]);
-    }
-    let mut with_axis = shape.to_vec();
-    with_axis[axis] = Dim::from(1);
-    let items = items
-        .iter()
-        .map(|item| cx.one(Reshape { shape: with_axis.clone().into() }, &[*item]))
-        .collect::<Result<Vec<_>, _>>()?;
-    cx.one(Concat { axis: axis as i64 }, &items)
-}
-
-/// A steps extent as a number; recurrent layers unroll over it.
-pub(super) fn constant_steps(steps: &Dim) -> Result<usize, OpError> {
-    steps
-        .as_const()
-        .and_then(|steps| usize::try_from(steps).ok())
-        .ok_or_else(|| OpError::unknown(format!("the number of steps, {steps}, is not known")))
-}
-
-/// `sum of a[i] * b[i]`.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }

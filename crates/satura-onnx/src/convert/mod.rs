@@ -20,6 +20,7 @@ mod matmul;
 mod microsoft;
 mod ml;
 mod movement;
+mod ngrams;
 mod norm;
 mod pool;
 mod quantize;
@@ -33,6 +34,7 @@ mod select;
 mod sequence;
 mod signal;
 mod state;
+mod text;
 mod training;
 mod window;
 
@@ -257,8 +259,9 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("MeanVarianceNormalization", 9, LATEST, local_norm::mean_variance),
     row("RMSNormalization", 23, LATEST, norm::rms_norm),
     // Recurrent layers.
-    row("GRU", 7, LATEST, recurrent::gru),
-    row("LSTM", 7, LATEST, recurrent::lstm),
+    row("GRU", 1, LATEST, recurrent::gru),
+    row("LSTM", 1, LATEST, recurrent::lstm),
+    row("RNN", 1, LATEST, recurrent::rnn),
     // Attention.
     row("Attention", 23, LATEST, attention::attention),
     row("CausalConvWithState", 27, LATEST, state::causal_convolution),
@@ -286,6 +289,12 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("RandomUniformLike", 1, LATEST, |cx| random::like(cx, RandomKind::Uniform)),
     // Images.
     row("ImageDecoder", 20, LATEST, image::decoder),
+    // Texts.
+    row("RegexFullMatch", 20, LATEST, text::regex_full_match),
+    row("StringConcat", 20, LATEST, text::concat),
+    row("StringNormalizer", 10, LATEST, text::normalize),
+    row("StringSplit", 20, LATEST, text::split),
+    row("TfIdfVectorizer", 9, LATEST, ngrams::tf_idf_vectorizer),
     // Classic machine learning.
     of(ML, "ArrayFeatureExtractor", 1, 5, ml::features::extract),
     of(ML, "Binarizer", 1, 5, ml::features::binarizer),

@@ -1,7 +1,7 @@
 //! Recurrent layers.
 
 use super::norm::zeros;
-use crate::node::{Converted, NodeCx, bad_attribute, sizes, unsupported};
+use crate::node::{Converted, NodeCx, bad_attribute, sizes};
 use satura_import::{Code, Diagnostic, escape};
 use satura_ir::attr::Real;
 use satura_ir::ops::{self, Direction, RnnActivation, RnnActivationKind};
@@ -29,7 +29,7 @@ const ACTIVATIONS: &[(&str, RnnActivationKind, Option<f32>, Option<f32>)] = &[
     ("Softplus", RnnActivationKind::Softplus, None, None),
 ];
 
-/// What both kinds of layer have in common.
+/// What all kinds of layer have in common.
 struct Layer {
     direction: Direction,
     hidden: usize,
@@ -61,7 +61,7 @@ impl Layer {
             return Err(bad_attribute("clip", "the bound must not be negative"));
         }
         let batch_first = if cx.version < 14 { false } else { cx.attrs.flag("layout")?.unwrap_or(false) };
-        // Of operator set 7 and later: 0 or 1 in old exports, without a meaning at inference.
+        // Up to operator set 6, whether Y is wanted at all, which its name among the outputs says too.
         cx.attrs.ignore("output_sequence");
         Ok(Layer { direction, hidden, activations, clip: clip.map(Real::from), batch_first })
     }
@@ -104,6 +104,8 @@ fn activations(
 struct Inputs {
     x: ValueId,
     dtype: DType,
+    /// The length of each sequence, where they may differ from that of the whole.
+    lengths: Option<ValueId>,
 }
 
 impl Inputs {
@@ -121,11 +123,12 @@ impl Inputs {
             .at_input(0));
         }
         let dtype = cx.dtype(x)?;
-        if let Some(lengths) = lengths {
-            check_lengths(cx, x, lengths, layer.batch_first)?;
-        }
+        let lengths = match lengths {
+            Some(lengths) => differing_lengths(cx, x, lengths, layer.batch_first)?,
+            None => None,
+        };
         let x = if layer.batch_first { cx.one(ops::Transpose { perm: vec![1, 0, 2] }, &[x])? } else { x };
-        Ok(Inputs { x, dtype })
+        Ok(Inputs { x, dtype, lengths })
     }
 
     /// Weights `[directions, width]` that may be absent.
@@ -169,27 +172,54 @@ impl Inputs {
     }
 }
 
-/// Sequences of different lengths are not supported: the lengths must be constants, all that of the whole sequence.
-fn check_lengths(cx: &NodeCx<'_>, x: ValueId, lengths: ValueId, batch_first: bool) -> Result<(), Diagnostic> {
-    let steps = cx.shape(x).and_then(|s| s[usize::from(batch_first)].as_const());
-    match (cx.ints(lengths), steps) {
-        (Some(lengths), Some(steps)) if lengths.iter().all(|l| *l == steps) => Ok(()),
-        (Some(lengths), Some(steps)) if lengths.iter().any(|l| *l > steps || *l < 0) => {
-            Err(Diagnostic::error(Code::BadValue, format!("a sequence length is not within 0 and {steps}"))
-                .at_input(4))
-        }
-        _ => Err(unsupported("sequences of different lengths are not supported").at_input(4)),
+/// The lengths, unless all of them are known to be that of the whole sequence.
+fn differing_lengths(
+    cx: &NodeCx<'_>,
+    x: ValueId,
+    lengths: ValueId,
+    batch_first: bool,
+) -> Result<Option<ValueId>, Diagnostic> {
+    let extent = |axis: usize| cx.shape(x).and_then(|s| s[axis].as_const());
+    let (steps, batch) = (extent(usize::from(batch_first)), extent(usize::from(!batch_first)));
+    let (Some(known), Some(steps)) = (cx.ints(lengths), steps) else { return Ok(Some(lengths)) };
+    if known.iter().any(|l| !(0..=steps).contains(l)) {
+        let message = format!("a sequence length is not within 0 and {steps}");
+        return Err(Diagnostic::error(Code::BadValue, message).at_input(4));
     }
+    let one_each = batch.is_none_or(|batch| usize::try_from(batch) == Ok(known.len()));
+    Ok((!one_each || known.iter().any(|l| *l != steps)).then_some(lengths))
 }
 
 /// The outputs as the model wants them: with the batch first where it says so.
-fn outputs(cx: &mut NodeCx<'_>, layer: &Layer, op: impl Into<Op>, inputs: &[ValueId]) -> Converted {
-    let results = cx.emit(op, inputs)?;
+fn outputs(
+    cx: &mut NodeCx<'_>,
+    layer: &Layer,
+    op: impl Into<Op>,
+    inputs: &[ValueId],
+    lengths: Option<ValueId>,
+) -> Converted {
+    let inputs: Vec<ValueId> = inputs.iter().copied().chain(lengths).collect();
+    let results = cx.emit(op, &inputs)?;
     if !layer.batch_first {
         return Ok(results);
     }
     let perms = [vec![2, 0, 1, 3], vec![1, 0, 2], vec![1, 0, 2]];
     results.into_iter().zip(perms).map(|(value, perm)| cx.one(ops::Transpose { perm }, &[value])).collect()
+}
+
+pub(super) fn rnn(cx: &mut NodeCx<'_>) -> Converted {
+    let ([x, w, r], [b, lengths, h0]) = cx.args()?;
+    let layer = Layer::read(cx, r, &["Tanh"])?;
+    let inputs = Inputs::new(cx, &layer, x, lengths)?;
+    let b = inputs.weights(cx, &layer, b, 2)?;
+    let h0 = inputs.state(cx, &layer, h0)?;
+    let op = ops::Rnn {
+        direction: layer.direction,
+        hidden: layer.hidden,
+        activations: layer.activations.clone(),
+        clip: layer.clip,
+    };
+    outputs(cx, &layer, op, &[inputs.x, w, r, b, h0], inputs.lengths)
 }
 
 pub(super) fn lstm(cx: &mut NodeCx<'_>) -> Converted {
@@ -208,7 +238,7 @@ pub(super) fn lstm(cx: &mut NodeCx<'_>) -> Converted {
         clip: layer.clip,
         input_forget,
     };
-    outputs(cx, &layer, op, &[inputs.x, w, r, b, h0, c0, p])
+    outputs(cx, &layer, op, &[inputs.x, w, r, b, h0, c0, p], inputs.lengths)
 }
 
 pub(super) fn gru(cx: &mut NodeCx<'_>) -> Converted {
@@ -225,5 +255,5 @@ pub(super) fn gru(cx: &mut NodeCx<'_>) -> Converted {
         clip: layer.clip,
         linear_before_reset,
     };
-    outputs(cx, &layer, op, &[inputs.x, w, r, b, h0])
+    outputs(cx, &layer, op, &[inputs.x, w, r, b, h0], inputs.lengths)
 }

@@ -60,6 +60,11 @@ fn optional(cx: &mut Cx<'_>, i: usize) -> Name {
     if cx.is_zero(i) { "".into() } else { cx.input(i) }
 }
 
+/// The lengths of the sequences, input `i` where the layer has it.
+fn lengths(cx: &mut Cx<'_>, i: usize) -> Name {
+    if i < cx.count() { cx.input(i) } else { "".into() }
+}
+
 /// The outputs of the operator are laid out as those of the op: `Y: [T, D, N, H]`, the last states `[D, N, H]`.
 fn layer(cx: &mut Cx<'_>, op: &str, inputs: &[Name], attributes: Vec<AttributeProto>) -> Form {
     cx.result_read(op, inputs, attributes)
@@ -85,7 +90,7 @@ pub(super) fn lstm(cx: &mut Cx<'_>, op: &ops::Lstm) -> Form {
         cx.input(1),
         cx.input(2),
         optional(cx, 3),
-        "".into(),
+        lengths(cx, 7),
         optional(cx, 4),
         optional(cx, 5),
         optional(cx, 6),
@@ -97,6 +102,13 @@ pub(super) fn gru(cx: &mut Cx<'_>, op: &ops::Gru) -> Form {
     check(cx, "GRU")?;
     let mut all = attributes(op.direction, op.hidden, &op.activations, op.clip);
     all.push(flag("linear_before_reset", op.linear_before_reset));
-    let inputs = [cx.input(0), cx.input(1), cx.input(2), optional(cx, 3), "".into(), optional(cx, 4)];
+    let inputs = [cx.input(0), cx.input(1), cx.input(2), optional(cx, 3), lengths(cx, 5), optional(cx, 4)];
     layer(cx, "GRU", &inputs, all)
+}
+
+pub(super) fn rnn(cx: &mut Cx<'_>, op: &ops::Rnn) -> Form {
+    check(cx, "RNN")?;
+    let all = attributes(op.direction, op.hidden, &op.activations, op.clip);
+    let inputs = [cx.input(0), cx.input(1), cx.input(2), optional(cx, 3), lengths(cx, 5), optional(cx, 4)];
+    layer(cx, "RNN", &inputs, all)
 }

@@ -128,6 +128,7 @@ pub(super) const WRITERS: &[Row] = rows! {
     InstanceNorm: norm::instance_norm,
     GroupNorm: norm::group_norm,
     // Recurrent layers.
+    Rnn: recurrent::rnn,
     Lstm: recurrent::lstm,
     Gru: recurrent::gru,
     // Control flow.

@@ -48,14 +48,16 @@ fn recurrent_layers() {
         graph.initializer.push(raw(
             "n",
             6,
-            &[2],
+            &[i64::try_from(values.len()).expect("small")],
             &values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>(),
         ));
         model
     };
     accepted(&lengths(&[5, 5]));
     refused(&lengths(&[5, 6]), Code::BadValue);
-    refused(&lengths(&[5, 3]), Code::Unsupported);
+    accepted(&lengths(&[5, 3]));
+    refused(&lengths(&[5]), Code::Shape);
+    refused(&lengths(&[5, -1]), Code::BadValue);
 }
 
 #[test]
