@@ -58,8 +58,17 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "Compare shape inference with the onnx package's on the suite and the real models [--json FILE] [--satura FILE] [--bless]",
         shapes::run,
     ),
-mod footprint;
-mod fuzz;
+    ("fuzz", "Run libFuzzer on the ONNX reader [--target bytes|external|shapes] [--seconds N]", fuzz::run),
+    (
+        "footprint",
+        "Read a model with 1 GiB of weights: time and memory beside the same graph with small weights [--satura FILE]",
+        footprint::run,
+    ),
+    (
+        "bench",
+        "Speed as ratios: against naive schedules and against onnxruntime; `footprint` first [--no-models]",
+        bench::run,
+    ),
 ];
 
 fn main() -> ExitCode {
