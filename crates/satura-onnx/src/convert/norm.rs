@@ -103,9 +103,19 @@ fn zeros_like(cx: &mut NodeCx<'_>, like: ValueId) -> Result<ValueId, Diagnostic>
     zeros(cx, dtype, &sizes)
 }
 
+/// More zeros than these are not laid out in memory.
+const MOST_ZEROS: usize = 1 << 24;
+
 /// Zeros of a floating point dtype.
 pub(super) fn zeros(cx: &mut NodeCx<'_>, dtype: DType, sizes: &[usize]) -> Result<ValueId, Diagnostic> {
-    let zeros = Tensor::from_vec(vec![0.0f32; sizes.iter().product()], sizes);
+    let count = sizes.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
+    let Some(count) = count.filter(|count| *count <= MOST_ZEROS) else {
+        return Err(Diagnostic::error(
+            Code::ResourceLimit,
+            format!("zeros of sizes {sizes:?} in place of an absent input"),
+        ));
+    };
+    let zeros = Tensor::from_vec(vec![0.0f32; count], sizes);
     let zeros = cast(&zeros, dtype)
         .ok_or_else(|| Diagnostic::error(Code::DType, format!("{dtype} has no numbers")))?;
     cx.constant(zeros)

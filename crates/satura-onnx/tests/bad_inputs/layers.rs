@@ -1,7 +1,8 @@
 //! Layers: recurrent, normalising, and constants.
 
 use crate::common::{
-    AttributeProto, ModelProto, NodeProto, accepted, floats, int64s, node, one_op, raw, refused,
+    AttributeProto, FLOAT, ModelProto, NodeProto, accepted, floats, info, int64s, node, one_op, raw, refused,
+    untyped,
 };
 use satura_import::Code;
 
@@ -98,4 +99,18 @@ fn normalisations() {
     };
     accepted(&dropout(false));
     accepted(&dropout(true));
+}
+
+#[test]
+fn an_absent_bias_is_not_laid_out_without_bound() {
+    let layer = |extent: i64| {
+        let mut model = plain(node("LayerNormalization", &["x", "s"], &["y"]));
+        let graph = model.graph.as_mut().expect("has one");
+        graph.input = vec![info("x", FLOAT, &[2, extent]), info("s", FLOAT, &[extent])];
+        graph.output = vec![untyped("y")];
+        model
+    };
+    accepted(&layer(3));
+    refused(&layer(1 << 40), Code::ResourceLimit);
+    refused(&layer(i64::MAX), Code::ResourceLimit);
 }
