@@ -1,20 +1,9 @@
 //! Activations: composites that have an operator of their own.
 
 use super::attribute::{float, text};
-use super::cx::NoForm;
-use super::cx::{Cx, Form};
-use super::takes::{BFLOAT, FLOAT, FLOAT_22, FLOATS, NUMBERS, SIGNED_INTS, Takes, is_taken, same};
-use crate::proto::AttributeProto;
+use super::cx::{Cx, Form, NoForm};
+use super::takes::{BFLOAT, FLOAT, FLOAT_22, FLOATS, NUMBERS, SIGNED_INTS, exactly};
 use satura_ir::ops;
-
-/// An operator on floats that takes the dtype as it is; other types are decomposed.
-fn exactly(cx: &mut Cx<'_>, op: &str, takes: &Takes, attributes: Vec<AttributeProto>) -> Form {
-    let dtype = cx.dtype(0)?;
-    if !is_taken(takes, cx.version(), dtype) {
-        return Err(NoForm::new(format!("{op} takes no {dtype}")));
-    }
-    same(cx, op, takes, attributes)
-}
 
 pub(super) fn relu(cx: &mut Cx<'_>, _: &ops::Relu) -> Form {
     exactly(cx, "Relu", &[(1, FLOATS), (13, BFLOAT), (14, SIGNED_INTS)], Vec::new())
@@ -38,8 +27,11 @@ pub(super) fn hard_swish(cx: &mut Cx<'_>, _: &ops::HardSwish) -> Form {
     exactly(cx, "HardSwish", FLOAT_22, Vec::new())
 }
 
+/// onnxruntime up to 1.32 runs Swish as a function of operator set 24 and not of later ones; the product says the same everywhere.
 pub(super) fn silu(cx: &mut Cx<'_>, _: &ops::Silu) -> Form {
-    cx.need("Swish", 24)?;
+    if cx.version() != 24 {
+        return Err(NoForm::new("Swish is written at operator set 24 only"));
+    }
     exactly(cx, "Swish", FLOAT, Vec::new())
 }
 

@@ -1,6 +1,6 @@
 //! Attributes of written nodes.
 
-use crate::proto::{AttributeProto, GraphProto};
+use crate::proto::{AttributeProto, GraphProto, TensorProto, TypeProto};
 use bytes::Bytes;
 
 fn of(name: &str, kind: i32) -> AttributeProto {
@@ -39,4 +39,12 @@ pub(super) fn texts<'t>(name: &str, values: impl IntoIterator<Item = &'t str>) -
 
 pub(super) fn graph(name: &str, value: GraphProto) -> AttributeProto {
     AttributeProto { g: Some(value), ..of(name, 5) }
+}
+
+pub(super) fn tensor(name: &str, value: TensorProto) -> AttributeProto {
+    AttributeProto { t: Some(value), ..of(name, 4) }
+}
+
+pub(super) fn value_type(name: &str, value: TypeProto) -> AttributeProto {
+    AttributeProto { tp: Some(value), ..of(name, 13) }
 }

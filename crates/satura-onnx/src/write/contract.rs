@@ -1,7 +1,7 @@
 //! Matrix products and convolutions.
 
 use super::attribute::{int, ints};
-use super::cx::{Cx, Form, NoForm, signed};
+use super::cx::{Cx, Form, NoForm, count, signed};
 use super::takes::{FLOAT_22, WIDE_NUMBERS, is_taken, same};
 use crate::proto::AttributeProto;
 use satura_ir::ops;
@@ -24,8 +24,8 @@ pub(super) fn window(
     ]
 }
 
-fn group(groups: usize) -> AttributeProto {
-    int("group", i64::try_from(groups).unwrap_or(i64::MAX))
+pub(super) fn group(groups: usize) -> AttributeProto {
+    int("group", count(groups))
 }
 
 pub(super) fn conv(cx: &mut Cx<'_>, op: &ops::Conv) -> Form {

@@ -178,6 +178,41 @@ impl<'a> Cx<'a> {
         Ok(())
     }
 
+    /// Adds the node that gives all outputs, the first one converted from `from` where that is not its dtype.
+    pub(super) fn result_first_as(
+        &mut self,
+        from: DType,
+        op: &str,
+        inputs: &[Name],
+        attributes: Vec<AttributeProto>,
+    ) -> Form {
+        let mut outputs = self.all_outputs(op);
+        let Some(to) = self.output_ty(0).dtype().filter(|to| *to != from && !self.outputs[0].is_empty())
+        else {
+            return self.result(op, inputs, attributes);
+        };
+        let raw = self.writer.names.fresh(op);
+        let converted = std::mem::replace(&mut outputs[0], raw.clone());
+        self.writer.push(op, "", inputs, outputs, attributes, self.node.label.as_deref());
+        self.writer.push("Cast", "", &[raw], vec![converted], vec![to_attribute(to)], None);
+        Ok(())
+    }
+
+    /// Adds the node that gives the one output, of another domain than the standard one, whose version must be at least `least`.
+    pub(super) fn result_of(
+        &mut self,
+        domain: &'static str,
+        least: i64,
+        op: &str,
+        inputs: &[Name],
+        attributes: Vec<AttributeProto>,
+    ) -> Form {
+        let outputs = self.all_outputs(op);
+        self.writer.use_domain(domain, least);
+        self.writer.push(op, domain, inputs, outputs, attributes, self.node.label.as_deref());
+        Ok(())
+    }
+
     /// The names of all outputs; those that nothing reads get one too.
     fn all_outputs(&mut self, op: &str) -> Vec<Name> {
         let named = |name: &Name| if name.is_empty() { self.writer.names.fresh(op) } else { name.clone() };
@@ -239,6 +274,31 @@ impl<'a> Cx<'a> {
         self.node("Concat", &parts, vec![super::attribute::int("axis", 0)])
     }
 
+    /// Input `i`, a tensor of one element, as a scalar.
+    pub(super) fn one_element(&mut self, i: usize) -> Name {
+        let x = self.input(i);
+        if self.shape(i).is_none_or(|shape| shape.is_empty()) {
+            return x;
+        }
+        let none = self.vector(&[]);
+        self.node("Reshape", &[x, none], Vec::new())
+    }
+
+    /// Input `i`, a scalar, as a vector of one element.
+    pub(super) fn as_vector(&mut self, i: usize) -> Name {
+        if let Some(values) = self.ints(i).filter(|_| self.dtype(i).is_ok_and(|dtype| dtype == DType::I64)) {
+            return self.vector(&values);
+        }
+        let (x, one) = (self.input(i), self.vector(&[1]));
+        self.node("Reshape", &[x, one], Vec::new())
+    }
+
+    /// The types of all outputs.
+    pub(super) fn output_types(&self) -> impl Iterator<Item = &'a Type> {
+        let graph = self.graph;
+        self.node.outputs.iter().map(|value| graph.ty(*value))
+    }
+
     /// A region as a subgraph.
     pub(super) fn region(&mut self, index: usize) -> GraphProto {
         self.writer.region(self.graph, self.names, self.node, index)
@@ -248,6 +308,11 @@ impl<'a> Cx<'a> {
 /// The attribute `to` of a conversion.
 pub(super) fn to_attribute(dtype: DType) -> AttributeProto {
     super::attribute::int("to", i64::from(types::number(dtype)))
+}
+
+/// A number as the format has it.
+pub(super) fn count(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// Sizes as the format has them.

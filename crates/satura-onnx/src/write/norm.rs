@@ -2,19 +2,8 @@
 
 use super::attribute::{float, int};
 use super::cx::{Cx, Form, NoForm};
-use super::takes::{BFLOAT, FLOAT, FLOAT_22, FLOATS, Takes, is_taken};
-use crate::proto::AttributeProto;
+use super::takes::{BFLOAT, FLOAT, FLOAT_22, FLOATS, Takes, exactly};
 use satura_ir::ops;
-
-/// An operator on floats of one dtype, which is taken as it is; other types are decomposed.
-fn exactly(cx: &mut Cx<'_>, op: &str, takes: &Takes, attributes: Vec<AttributeProto>) -> Form {
-    let dtype = cx.dtype(0)?;
-    if !is_taken(takes, cx.version(), dtype) {
-        return Err(NoForm::new(format!("{op} takes no {dtype}")));
-    }
-    let inputs = cx.inputs();
-    cx.result(op, &inputs, attributes)
-}
 
 pub(super) fn softmax(cx: &mut Cx<'_>, op: &ops::Softmax) -> Form {
     exactly(cx, "Softmax", FLOAT, vec![int("axis", op.axis)])

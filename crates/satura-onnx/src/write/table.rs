@@ -4,9 +4,11 @@
 
 use super::cx::{Cx, Form, NoForm};
 use super::elementwise::{self, ARITHMETIC, logic, plain};
+use super::functions::{self, function};
 use super::takes::{FLOAT, FLOAT_22, NUMBERS};
 use super::{
-    activation, contract, control, indexing, movement, norm, recurrent, reduce, resize, shapes, window,
+    activation, contract, control, indexing, movement, norm, random, recurrent, reduce, resize, sample,
+    select, sequence, shapes, texts, window,
 };
 use satura_ir::{Op, OpDef, ops};
 
@@ -70,6 +72,15 @@ pub(super) const WRITERS: &[Row] = rows! {
     Less: elementwise::less,
     LessEqual: elementwise::less_equal,
     Select: elementwise::select,
+    Shift: functions::shift,
+    Acos: |cx, _| function(cx, "Acos"),
+    Acosh: |cx, _| function(cx, "Acosh"),
+    Asin: |cx, _| function(cx, "Asin"),
+    Asinh: |cx, _| function(cx, "Asinh"),
+    Atan: |cx, _| function(cx, "Atan"),
+    Atanh: |cx, _| function(cx, "Atanh"),
+    Cosh: |cx, _| function(cx, "Cosh"),
+    Sinh: |cx, _| function(cx, "Sinh"),
     // Movement.
     Reshape: movement::reshape,
     ReshapeDyn: movement::reshape_dyn,
@@ -103,6 +114,18 @@ pub(super) const WRITERS: &[Row] = rows! {
     GatherNd: indexing::gather_nd,
     ScatterElements: indexing::scatter_elements,
     ScatterNd: indexing::scatter_nd,
+    // Sorting and selecting.
+    NonZero: select::non_zero,
+    Unique: select::unique,
+    TopK: select::top_k,
+    NonMaxSuppression: select::non_max_suppression,
+    // Sampling at positions that are values; transforms; random numbers.
+    GridSample: sample::grid_sample,
+    RoiAlign: sample::roi_align,
+    DeformConv: sample::deform_conv,
+    Det: sample::det,
+    Dft: sample::dft,
+    Random: random::random,
     // Windows over spatial axes.
     Conv: contract::conv,
     ConvTranspose: contract::conv_transpose,
@@ -133,6 +156,26 @@ pub(super) const WRITERS: &[Row] = rows! {
     Gru: recurrent::gru,
     // Control flow.
     If: control::if_op,
+    Loop: control::loop_op,
+    // Sequences and optionals.
+    SeqConstruct: sequence::construct,
+    SeqEmpty: sequence::empty,
+    SeqInsert: sequence::insert,
+    SeqErase: sequence::erase,
+    SeqAt: sequence::at,
+    SeqLength: sequence::length,
+    SeqSplit: sequence::split,
+    SeqConcat: sequence::concat,
+    Optional: sequence::optional,
+    OptionalHas: sequence::optional_has,
+    OptionalGet: sequence::optional_get,
+    // Texts, images, labels.
+    StringConcat: texts::concat,
+    StringSplit: texts::split,
+    StringNormalize: texts::normalize,
+    RegexMatch: texts::regex,
+    DecodeImage: texts::decode_image,
+    Lookup: texts::lookup,
 };
 
 /// The writer of an op, if it has a row.

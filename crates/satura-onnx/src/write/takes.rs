@@ -34,6 +34,12 @@ pub(super) const WIDE_NUMBERS: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, WIDE_IN
 /// What moves elements without looking at them: every type up to operator set 18.
 pub(super) const ANY: &Takes =
     &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS), (1, BOOL), (1, STRING), (1, COMPLEX)];
+/// The types of the first operator sets.
+pub(super) const OLD_TYPES: &Takes =
+    &[(1, FLOATS), (1, WIDE_INTS), (1, SMALL_INTS), (1, BOOL), (1, STRING), (1, COMPLEX)];
+/// The types of the first operator sets, with bfloat16 from operator set 22.
+pub(super) const ANY_22: &Takes =
+    &[(1, FLOATS), (22, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS), (1, BOOL), (1, STRING), (1, COMPLEX)];
 /// What moves elements, with the types that came later.
 pub(super) const ANY_19: &Takes = &[
     (1, FLOATS),
@@ -115,4 +121,20 @@ pub(super) fn same(cx: &mut Cx<'_>, op: &str, takes: &Takes, attributes: Vec<Att
     let carrier = carrier(takes, cx.version(), dtype)?;
     let inputs = inputs_as(cx, dtype, carrier);
     cx.result_as(carrier, op, &inputs, attributes)
+}
+
+/// An operator that is written only where it takes the dtype of input 0 as it is; other types are decomposed.
+pub(super) fn exactly(cx: &mut Cx<'_>, op: &str, takes: &Takes, attributes: Vec<AttributeProto>) -> Form {
+    need_taken(cx, op, takes, cx.dtype(0)?)?;
+    let inputs = cx.inputs();
+    cx.result(op, &inputs, attributes)
+}
+
+/// An error unless the operator takes the dtype as it is.
+pub(super) fn need_taken(cx: &Cx<'_>, op: &str, takes: &Takes, dtype: DType) -> Form {
+    if is_taken(takes, cx.version(), dtype) {
+        Ok(())
+    } else {
+        Err(NoForm::new(format!("{op} takes no {dtype}")))
+    }
 }

@@ -15,7 +15,7 @@ pub(super) fn value_info(name: &Name, ty: &Type) -> ValueInfoProto {
     ValueInfoProto { name: name.to_string(), r#type: Some(type_proto(ty)) }
 }
 
-fn type_proto(ty: &Type) -> TypeProto {
+pub(super) fn type_proto(ty: &Type) -> TypeProto {
     let value = match ty {
         Type::Tensor(tensor) => {
             let dims = tensor

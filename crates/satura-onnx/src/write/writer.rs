@@ -287,6 +287,12 @@ impl Writer {
         self.frame().nodes.push(node);
     }
 
+    /// Notes that nodes use another domain than the standard one, in that version or a later one.
+    pub(super) fn use_domain(&mut self, domain: &'static str, least: i64) {
+        let version = self.domains.entry(domain).or_insert(least);
+        *version = (*version).max(least);
+    }
+
     /// Notes where the symbols in the type of a value can be read from now on.
     fn define(&mut self, graph: &Graph, id: ValueId, name: &Name) {
         let Some(shape) = graph.ty(id).shape() else { return };
@@ -321,7 +327,7 @@ impl Writer {
             None => Err(NoForm::new("it has no form of its own")),
         };
         if let Err(NoForm(reason)) = written {
-            self.roll_back(mark);
+            self.roll_back(mark, names);
             self.expand(graph, names, node, &outputs, reason);
         }
         for (id, name) in node.outputs.iter().zip(&outputs).filter(|(_, name)| !name.is_empty()) {
@@ -400,7 +406,11 @@ impl Writer {
         for (position, id) in region.inputs().iter().enumerate() {
             let captured = node.op.capture(index, position).and_then(|at| node.inputs.get(at));
             let name = match captured {
-                Some(outer) => self.value(graph, names, *outer),
+                Some(outer) => match graph.constant(*outer).filter(|_| names[outer.0 as usize].is_none()) {
+                    // It may become a constant of this subgraph, which the graph around does not see.
+                    Some(tensor) => self.constant(tensor, graph.value(*outer).name.as_deref()),
+                    None => self.value(graph, names, *outer),
+                },
                 None => {
                     let name = self.names.fresh(region.value(*id).name.as_deref().unwrap_or_default());
                     inputs.push(value_info(&name, region.ty(*id)));
@@ -442,10 +452,16 @@ impl Writer {
         }
     }
 
-    fn roll_back(&mut self, mark: Mark) {
+    fn roll_back(&mut self, mark: Mark, names: &mut Names) {
         for (frame, count) in self.frames.iter_mut().zip(&mark.constants) {
             let dropped: HashSet<Name> = frame.constants.drain(*count..).map(|c| c.name).collect();
+            if dropped.is_empty() {
+                continue;
+            }
             frame.same.retain(|_, name| !dropped.contains(name));
+            for slot in names.iter_mut().filter(|slot| slot.as_ref().is_some_and(|n| dropped.contains(n))) {
+                *slot = None;
+            }
         }
         let frame = self.frame();
         frame.nodes.truncate(mark.nodes);
