@@ -107,6 +107,19 @@ fn upsample_takes_the_lower_neighbour() {
 }
 
 #[test]
+fn means_of_integers_are_cut() {
+    let nodes = vec![
+        node("Mul", &["x", "ten"], &["tens"]),
+        node("Cast", &["tens"], &["bytes"]).int("to", 2),
+        node("Resize", &["bytes", "", "s"], &["y"]).text("mode", "linear"),
+    ];
+    let mut graph = graph(nodes);
+    graph.input = vec![info("x", FLOAT, &[1, 2])];
+    graph.initializer = vec![floats("ten", &[], &[10.0]), floats("s", &[2], &[1.0, 2.0])];
+    check(20, model(graph), &[1, 2], &[0.0, 2.0, 7.0, 10.0]);
+}
+
+#[test]
 fn vectors_in_matrix_products() {
     let with = |inputs: [&str; 2], shape: &[i64]| {
         one_op(node("MatMul", &inputs, &["y"]), shape, vec![floats("v", &[3], &[1.0, 2.0, 3.0])])

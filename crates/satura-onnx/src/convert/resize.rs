@@ -6,7 +6,7 @@ use satura_import::{Code, Diagnostic};
 use satura_ir::attr::Real;
 use satura_ir::ops::{self, CoordMode, NearestMode, ResizeBy, ResizeMode, ResizePolicy};
 use satura_ir::{Op, ValueId};
-use satura_tensor::Tensor;
+use satura_tensor::{DType, Tensor};
 
 const MODES: &[(&str, ResizeMode)] =
     &[("nearest", ResizeMode::Nearest), ("linear", ResizeMode::Linear), ("cubic", ResizeMode::Cubic)];
@@ -60,10 +60,14 @@ pub(super) fn resize(cx: &mut NodeCx<'_>) -> Converted {
             return Err(Diagnostic::error(Code::InputCount, "neither scales nor sizes are given"));
         }
     };
-    match coordinates {
+    // Means of integers are cut to integers again.
+    let of = cx.dtype(x)?;
+    let whole = of.is_int() && mode != ResizeMode::Nearest;
+    let x = if whole { cx.cast(x, DType::F32)? } else { x };
+    let y = match coordinates {
         Coordinates::Of(coord) if !antialias || mode == ResizeMode::Nearest => {
             let op = ops::ResizeDyn { mode, coord, nearest, cubic, exclude_outside, axes, by, policy };
-            cx.emit(op, &[x, amount])
+            cx.one(op, &[x, amount])?
         }
         coordinates => {
             let roi = if coordinates == Coordinates::Crop { roi } else { None };
@@ -73,9 +77,10 @@ pub(super) fn resize(cx: &mut NodeCx<'_>) -> Converted {
                 );
             }
             let rule = Rule { mode, coordinates, nearest, cubic, exclude_outside, antialias, outside };
-            resample(cx, x, &rule, &Target { roi, axes, by, amount, policy })
+            resample(cx, x, &rule, &Target { roi, axes, by, amount, policy })?[0]
         }
-    }
+    };
+    Ok(vec![if whole { cx.cast(y, of)? } else { y }])
 }
 
 /// Upsample of operator sets 7 (scales as an attribute) and 9, and Resize of operator set 10: `i / scale`, the lower neighbour when enlarging, the upper

@@ -8,6 +8,7 @@ mod files;
 mod functions;
 mod graph;
 mod layers;
+mod microsoft;
 mod nodes;
 mod tensors;
 mod wire;
