@@ -182,6 +182,10 @@ pub enum UnaryOp {
     Not,
     /// Whether a float is NaN, by its bits.
     IsNan,
+    /// The nearest float that `f16` has, ties to even; infinite beyond its range.
+    RoundF16,
+    /// The nearest float that `bf16` has, ties to even.
+    RoundBf16,
 }
 
 /// Operations on two operands of one type, component by component.

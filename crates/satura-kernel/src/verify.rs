@@ -422,7 +422,9 @@ impl Checker<'_> {
             | UnaryOp::Tanh
             | UnaryOp::Sigmoid
             | UnaryOp::Erf
-            | UnaryOp::IsNan => {
+            | UnaryOp::IsNan
+            | UnaryOp::RoundF16
+            | UnaryOp::RoundBf16 => {
                 require(float, || mismatch(x, ty, "F32"))?;
             }
         }

@@ -55,6 +55,11 @@ fn operations_on_special_floats() {
     same(&unary(UnaryOp::Sigmoid, &[-1000.0, 0.0, 1000.0]), &[0.0, 0.5, 1.0]);
     same(&unary(UnaryOp::Tanh, &[-1000.0, 0.0, 1000.0]), &[-1.0, 0.0, 1.0]);
     same(&unary(UnaryOp::Erf, &[0.0, 0.5, -2.0, 30.0]), &[0.0, 0.520_499_9, -0.995_322_3, 1.0]);
+    same(
+        &unary(UnaryOp::RoundF16, &[65519.0, 65520.0, -1e-8, 0.1, 3e-8, nan]),
+        &[65504.0, inf, -0.0, 0.099_975_586, 5.960_464_5e-8, nan],
+    );
+    same(&unary(UnaryOp::RoundBf16, &[0.1, 3.4e38, -inf, nan]), &[0.100_097_656, inf, -inf, nan]);
     same(&binary(BinaryOp::Max, &[1.0, nan, 2.0, -0.5], &[3.0, 1.0, nan, -1.0]), &[3.0, nan, nan, -0.5]);
     same(&binary(BinaryOp::Min, &[1.0, nan, 2.0, -0.5], &[3.0, 1.0, nan, -1.0]), &[1.0, nan, nan, -1.0]);
     same(

@@ -145,10 +145,18 @@ impl Printer<'_> {
                 let text = format!("(bitcast<{u}>({}) & {u}(0x7fffffffu)) > {u}(0x7f800000u)", x[0].text);
                 return derived(text, false, &x);
             }
-            UnaryOp::Tanh | UnaryOp::Sigmoid | UnaryOp::Erf => {
+            // A device that stores halves converts to them by itself.
+            UnaryOp::RoundF16 if self.analysis.half => {
+                let x = self.operands(&[reg]);
+                let half = if ty.width == 1 { "f16".to_owned() } else { format!("vec{}<f16>", ty.width) };
+                return derived(format!("{}({half}({}))", type_name(ty), x[0].text), true, &x);
+            }
+            UnaryOp::Tanh | UnaryOp::Sigmoid | UnaryOp::Erf | UnaryOp::RoundF16 | UnaryOp::RoundBf16 => {
                 let helper = match op {
                     UnaryOp::Tanh => Helper::Tanh,
                     UnaryOp::Sigmoid => Helper::Sigmoid,
+                    UnaryOp::RoundF16 => Helper::HalfRound,
+                    UnaryOp::RoundBf16 => Helper::BrainRound,
                     _ => Helper::Erf,
                 };
                 let x = self.operands(&[reg]);

@@ -35,6 +35,10 @@ pub(crate) enum Helper {
     HalfBits,
     /// Bits of the nearest bfloat16.
     BrainBits,
+    /// The nearest half-precision float.
+    HalfRound,
+    /// The nearest bfloat16.
+    BrainRound,
 }
 
 impl Helper {
@@ -56,6 +60,8 @@ impl Helper {
             Helper::ToU32 => "to_u",
             Helper::HalfBits => "f16_bits",
             Helper::BrainBits => "bf16_bits",
+            Helper::HalfRound => "f16_round",
+            Helper::BrainRound => "bf16_round",
         };
         format!("{name}_x{width}")
     }
@@ -213,6 +219,29 @@ impl Helper {
     let nan = (bits & $U(0x7fffffffu)) > $U(0x7f800000u);
     let rounded = (bits + $U(0x7fffu) + ((bits >> $U(16u)) & $U(1u))) >> $U(16u);
     return select(rounded, (bits >> $U(16u)) | $U(0x40u), nan);
+}
+"
+            }
+            // A subnormal half is a number of units that the last bits of a float beside 0.5 count.
+            Helper::HalfRound => {
+                "(x: $F) -> $F {
+    let bits = bitcast<$U>(x);
+    let a = bits & $U(0x7fffffffu);
+    let normal = (a + $U(0xfffu) + ((a >> $U(13u)) & $U(1u))) & $U(0xffffe000u);
+    let units = bitcast<$U>(bitcast<$F>(a) + $F(0.5f)) - $U(0x3f000000u);
+    let tiny = bitcast<$U>($F(units) * $F(5.9604645e-8f));
+    let finite = select(normal, tiny, a < $U(0x38800000u));
+    let h = select(select(finite, $U(0x7f800000u), a >= $U(0x477ff000u)), $U(0x7fc00000u), a > $U(0x7f800000u));
+    return bitcast<$F>(h | (bits & $U(0x80000000u)));
+}
+"
+            }
+            Helper::BrainRound => {
+                "(x: $F) -> $F {
+    let bits = bitcast<$U>(x);
+    let nan = (bits & $U(0x7fffffffu)) > $U(0x7f800000u);
+    let rounded = (bits + $U(0x7fffu) + ((bits >> $U(16u)) & $U(1u))) & $U(0xffff0000u);
+    return bitcast<$F>(select(rounded, bits | $U(0x400000u), nan));
 }
 "
             }

@@ -1,6 +1,7 @@
 //! The operations of the IR on the bits of one component. Floats are computed in `f32`, except where a function of the standard library would be less exact.
 
 use crate::ir::{BinaryOp, Scalar, SubgroupOp, UnaryOp};
+use half::{bf16, f16};
 
 /// One operand.
 pub(super) fn unary(op: UnaryOp, scalar: Scalar, x: u32) -> u32 {
@@ -45,6 +46,8 @@ fn float_unary(op: UnaryOp, x: f32) -> u32 {
         UnaryOp::Sigmoid => (1.0 / (1.0 + (-f64::from(x)).exp())) as f32,
         UnaryOp::Erf => erf(x),
         UnaryOp::IsNan => return u32::from(x.is_nan()),
+        UnaryOp::RoundF16 => f16::from_f32(x).to_f32(),
+        UnaryOp::RoundBf16 => bf16::from_f32(x).to_f32(),
         // The verifier keeps bitwise operations away from floats.
         UnaryOp::Not => return !x.to_bits(),
     };

@@ -10,6 +10,7 @@ mod indexing;
 mod movement;
 mod reduction;
 mod resample;
+mod rounding;
 mod scalar;
 mod small_float;
 mod window;
@@ -43,7 +44,7 @@ pub(crate) struct Emitter<'a> {
     next_var: u32,
     memo: Vec<Memo>,
     /// Values that are in registers already, whatever the coordinates: accumulators and statistics of the row.
-    pub(crate) given: HashMap<ValueId, Reg>,
+    given: HashMap<ValueId, Reg>,
     /// The lane variable, if vectors are being emitted.
     pub(crate) lane: Option<IndexVar>,
     in_memory: &'a dyn Fn(ValueId) -> bool,
@@ -240,7 +241,17 @@ impl<'a> Emitter<'a> {
         {
             return Ok(reg);
         }
-        if (self.in_memory)(value) { self.load(value, coords) } else { self.compute(value, coords) }
+        if (self.in_memory)(value) {
+            return self.load(value, coords);
+        }
+        let computed = self.compute(value, coords)?;
+        Ok(self.rounded(value, computed))
+    }
+
+    /// Gives a value for all coordinates, as it would be read from memory.
+    pub(crate) fn give(&mut self, value: ValueId, reg: Reg) {
+        let kept = self.rounded(value, reg);
+        self.given.insert(value, kept);
     }
 
     /// Computes an element from the operands of the value's op, even if the value is in memory for others.

@@ -181,7 +181,7 @@ impl Work<'_> {
                 let flat = linear(&coords, &c.out);
                 let at = if sizes == c.out { coords } else { unflatten(&flat, &sizes) };
                 let sum = em.wrap(sum, em.dtype(self.core));
-                em.given.insert(self.core, sum);
+                em.give(self.core, sum);
                 let element = em.compute_given(self.root, &at)?;
                 if whole {
                     return em.store(self.root, &flat, element);
@@ -309,7 +309,7 @@ impl Work<'_> {
                     let flat = linear(&coords, &c.out);
                     let at = if sizes == c.out { coords } else { unflatten(&flat, &sizes) };
                     let sum = em.wrap(sum, em.dtype(self.core));
-                    em.given.insert(self.core, sum);
+                    em.give(self.core, sum);
                     let element = em.compute_given(self.root, &at)?;
                     em.store(self.root, &flat, element)
                 })?;

@@ -55,7 +55,7 @@ pub(super) fn build(
             })?;
             let whole = spread.combine(em, op.kind, partial)?;
             let whole = em.wrap(whole, dtype);
-            em.given.insert(*reduction, whole);
+            em.give(*reduction, whole);
         }
         let sizes = target.sizes(root);
         if rows.full {
@@ -104,7 +104,7 @@ pub(super) fn build_depth(
         })?;
         let sum = spread.combine(em, ReduceKind::Sum, partial)?;
         let sum = em.wrap(sum, dtype);
-        em.given.insert(core, sum);
+        em.give(core, sum);
         let at = unflatten(&Index::var(row), &target.sizes(root));
         spread.once(em, &mut |em| {
             let element = em.compute_given(root, &at)?;

@@ -65,7 +65,7 @@ fn scan(
             let after = em.combine_partial(op.kind, before, element);
             let after = em.wrap(after, dtype);
             em.b.set(total, after);
-            em.given.insert(core, if op.exclusive { before } else { after });
+            em.give(core, if op.exclusive { before } else { after });
             let flat = linear(&at, &sizes);
             let at = if root_sizes == sizes { at } else { unflatten(&flat, &root_sizes) };
             let result = em.compute_given(root, &at)?;

@@ -175,6 +175,8 @@ fn float_operations() {
         (UnaryOp::Tanh, Near::Ulps(8)),
         (UnaryOp::Sigmoid, Near::Ulps(8)),
         (UnaryOp::Erf, Near::Ulps(8)),
+        (UnaryOp::RoundF16, Near::Same),
+        (UnaryOp::RoundBf16, Near::Same),
     ];
     for (op, bound) in unary {
         cases.case(&format!("{op:?}"), &[0], f32s, bound, |b, x| b.unary(op, x[0]));
