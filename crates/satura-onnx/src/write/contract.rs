@@ -1,8 +1,8 @@
 //! Matrix products and convolutions.
 
 use super::attribute::{int, ints};
-use super::cx::{Cx, Form, NoForm, count, signed};
-use super::takes::{FLOAT_22, WIDE_NUMBERS, is_taken, same};
+use super::cx::{Cx, Form, count, signed};
+use super::takes::{FLOAT_22, WIDE_NUMBERS, same};
 use crate::proto::AttributeProto;
 use satura_ir::ops;
 
@@ -28,13 +28,10 @@ pub(super) fn group(groups: usize) -> AttributeProto {
     int("group", count(groups))
 }
 
+/// Of integers by way of f64, in which their products and sums are exact up to 2^53.
 pub(super) fn conv(cx: &mut Cx<'_>, op: &ops::Conv) -> Form {
-    let dtype = cx.dtype(0)?;
     let mut attributes = window(&op.strides, &op.pads_low, &op.pads_high, &op.dilations);
     attributes.push(group(op.groups));
-    if dtype.is_int() && !is_taken(FLOAT_22, cx.version(), dtype) {
-        return Err(NoForm::new(format!("Conv takes no {dtype}")));
-    }
     same(cx, "Conv", FLOAT_22, attributes)
 }
 

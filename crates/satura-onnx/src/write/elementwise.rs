@@ -74,11 +74,33 @@ pub(super) fn cast(cx: &mut Cx<'_>, op: &ops::Cast) -> Form {
     }
     let x = cx.input(0);
     let mut attributes = vec![to_attribute(op.to)];
+    if op.to == DType::F8E8M0 && from != op.to {
+        // The power of two that is nearest by its logarithm: the one below sqrt(2) times the number. The margin is that of the reader, so that reading gives the same powers.
+        let wide = cx.cast_from(&x, from, DType::F64);
+        let factor = cx.scalar(DType::F64, std::f64::consts::SQRT_2 / (1.0 + 2f64.powi(-26)))?;
+        let scaled = cx.node("Mul", &[wide, factor], Vec::new());
+        attributes.extend([int("saturate", 0), text("round_mode", "down")]);
+        return cx.result("Cast", &[scaled], attributes);
+    }
     if FLOATS8.contains(&op.to) {
         // What is out of range becomes infinity or NaN.
         attributes.push(int("saturate", 0));
     }
     cx.result("Cast", &[x], attributes)
+}
+
+/// Between integers, and between bools and bytes, a conversion keeps the bits; nothing before operator set 26 keeps those of floats.
+pub(super) fn bit_cast(cx: &mut Cx<'_>, op: &ops::BitCast) -> Form {
+    let from = cx.dtype(0)?;
+    let whole = |dtype: DType| dtype.is_int() || dtype == DType::Bool;
+    if !whole(from) || !whole(op.to) {
+        return Err(NoForm::since("BitCast of floats", 26));
+    }
+    if let Some(dtype) = [from, op.to].into_iter().find(|dtype| !castable(cx.version(), *dtype)) {
+        return Err(NoForm::new(format!("operator set {} converts no {dtype}", cx.version())));
+    }
+    let x = cx.input(0);
+    cx.result("Cast", &[x], vec![to_attribute(op.to)])
 }
 
 /// Logic of bools, or the operator of that name for the bits of integers.

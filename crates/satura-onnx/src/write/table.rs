@@ -56,6 +56,7 @@ pub(super) const WRITERS: &[Row] = rows! {
     Not: elementwise::not,
     IsNan: elementwise::is_nan,
     Cast: elementwise::cast,
+    BitCast: elementwise::bit_cast,
     // Elementwise, of two and three.
     Add: |cx, _| plain(cx, "Add", ARITHMETIC),
     Sub: |cx, _| plain(cx, "Sub", ARITHMETIC),
