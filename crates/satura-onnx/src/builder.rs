@@ -241,6 +241,9 @@ impl<'m> Builder<'m> {
         while inputs.last() == Some(&None) && !failed {
             inputs.pop();
         }
+        if let Some(branch) = self.known_branch(graph, node, &inputs) {
+            return self.inline_branch(graph, scope, node, branch);
+        }
         let (captures, regions) = self.regions(graph, scope, node, &inputs)?;
         let attributes = self.attributes(scope, node, regions)?;
         let (Some(mut attrs), Some(captures), false) = (attributes, captures, failed) else {
@@ -463,5 +466,6 @@ fn label_new(graph: &mut Graph, value: ValueId, label: &str) {
 
 mod body;
 mod call;
+mod known;
 mod loops;
 mod subgraph;

@@ -5,12 +5,12 @@
 mod common;
 
 use common::{
-    INT64, MapProto, ModelProto, NodeProto, OptionalProto, SequenceProto, accepted, floats, graph, info,
-    int64s, model, node, one_op, opset, refused,
+    GraphProto, INT64, MapProto, ModelProto, NodeProto, OptionalProto, SequenceProto, accepted, floats,
+    graph, info, int64s, model, node, one_op, opset, refused, untyped,
 };
 use prost::Message;
 use satura_import::Code;
-use satura_ir::{Datum, Type};
+use satura_ir::{Datum, Op, Type};
 use satura_onnx::{Options, Reading, read_datum, read_file_or_needs};
 use satura_tensor::{DType, Elements, Tensor};
 use std::collections::BTreeMap;
@@ -131,4 +131,49 @@ fn lone_values() {
     let error = read_datum(unknown.encode_to_vec(), &Type::Sequence(Box::new(Type::of(DType::I64, &[2]))));
     assert_eq!(error.expect_err("there is no kind 9").code(), Some(Code::DType));
     read_datum(vec![0xff; 40], &map_type).expect_err("no message");
+}
+
+/// `y` is `then` where `x: f32[2, 3]` has as many axes as `rank` says, else `other`.
+fn by_rank(rank: i64, then: NodeProto, other: NodeProto) -> ModelProto {
+    let branch = |node: NodeProto| GraphProto {
+        name: "branch".to_owned(),
+        node: vec![node],
+        output: vec![untyped("b")],
+        ..GraphProto::default()
+    };
+    model(graph(vec![
+        node("Shape", &["x"], &["sizes"]),
+        node("Size", &["sizes"], &["rank"]),
+        node("Constant", &[], &["wanted"]).int("value_int", rank),
+        node("Equal", &["rank", "wanted"], &["fits"]),
+        node("If", &["fits"], &["y"]).graph("then_branch", branch(then)).graph("else_branch", branch(other)),
+    ]))
+}
+
+#[test]
+fn a_branch_that_never_runs_need_not_fit() {
+    let relu = || node("Relu", &["x"], &["b"]);
+    let wrong = || node("Transpose", &["x"], &["b"]).ints("perm", &[0, 1, 2]);
+    let none = || node("NoSuchOp", &["x"], &["b"]);
+    for (rank, then, other) in [(2, relu(), wrong()), (3, wrong(), relu()), (2, relu(), none())] {
+        let graph = accepted(&by_rank(rank, then, other)).graph;
+        assert_eq!(graph.outputs()[0].name.as_ref(), "y");
+        assert!(!graph.nodes().any(|(_, node)| matches!(node.op, Op::If(_))));
+    }
+    refused(&by_rank(3, relu(), wrong()), Code::BadAttribute);
+    refused(&by_rank(2, none(), relu()), Code::UnsupportedOp);
+    // What a name in a branch stands for is looked up where the branch is.
+    refused(&by_rank(2, node("Relu", &["nothing"], &["b"]), relu()), Code::UndefinedName);
+}
+
+#[test]
+fn parts_of_a_shape_are_known() {
+    let split = graph(vec![
+        node("Shape", &["x"], &["sizes"]),
+        node("Split", &["sizes"], &["rows", "columns"]).int("num_outputs", 2),
+        node("Concat", &["columns", "rows"], &["turned"]).int("axis", 0),
+        node("Reshape", &["x", "turned"], &["y"]),
+    ]);
+    let graph = accepted(&model(split)).graph;
+    assert_eq!(graph.ty(graph.outputs()[0].value).to_string(), "f32[3, 2]");
 }

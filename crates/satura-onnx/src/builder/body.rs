@@ -27,6 +27,18 @@ impl<'m> Builder<'m> {
         proto: &'m GraphProto,
         kind: Kind,
     ) -> Result<(), Stop> {
+        self.graph_nodes(graph, scope, proto, kind)?;
+        self.outputs(graph, scope, proto)
+    }
+
+    /// [`graph_body`](Self::graph_body) without the outputs.
+    pub(super) fn graph_nodes(
+        &mut self,
+        graph: &mut Graph,
+        scope: &mut Scope<'m>,
+        proto: &'m GraphProto,
+        kind: Kind,
+    ) -> Result<(), Stop> {
         let main = kind == Kind::Main;
         let mut own = HashSet::new();
         self.initializers(scope, proto, &mut own)?;
@@ -55,7 +67,7 @@ impl<'m> Builder<'m> {
             let message = format!("types are declared for {count} names that nothing defines, such as this");
             self.warn(scope, Diagnostic::warning(Code::Ignored, message).at_value(&first.name));
         }
-        self.outputs(graph, scope, proto)
+        Ok(())
     }
 
     fn initializers(

@@ -3,7 +3,7 @@
 use super::elementwise::scalar;
 use crate::node::{Converted, NodeCx, bad_attribute, unsupported};
 use satura_import::{Attributes, Code, Diagnostic};
-use satura_ir::{ValueId, ops};
+use satura_ir::{Composite, ValueId, ops};
 use satura_tensor::{DType, Dim, Shape};
 
 /// An i32 or i64 tensor as i64.
@@ -157,7 +157,12 @@ pub(super) fn split(cx: &mut NodeCx<'_>) -> Converted {
             format!("{} parts, {} outputs", sizes.len(), cx.outputs.len()),
         ));
     }
-    cx.emit(ops::Split { axis, sizes }, &[x])
+    let op = ops::Split { axis, sizes };
+    if cx.graph.value(x).known.is_some() {
+        // Part of a shape: as slices, whose elements are known too.
+        return Ok(op.decompose(cx.graph, &[x])?);
+    }
+    cx.emit(op, &[x])
 }
 
 fn equal_parts(cx: &NodeCx<'_>, x: ValueId, axis: i64, parts: Option<i64>) -> Result<Vec<i64>, Diagnostic> {
