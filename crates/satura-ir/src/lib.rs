@@ -17,6 +17,7 @@ mod eval;
 mod exec;
 mod graph;
 mod infer;
+mod inline;
 mod legalize;
 mod op;
 pub mod ops;

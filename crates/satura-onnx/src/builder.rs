@@ -16,6 +16,8 @@ use std::rc::Rc;
 
 use body::Kind;
 
+pub(crate) use modifiers::stage_dtype;
+
 /// The message that a fatal problem was collected: building stops.
 pub(crate) struct Stop;
 
@@ -468,4 +470,5 @@ mod body;
 mod call;
 mod known;
 mod loops;
+mod modifiers;
 mod subgraph;

@@ -188,6 +188,27 @@ fn recurrent_layers_with_the_steps_or_the_batch_first() {
 }
 
 #[test]
+fn subgraphs_between_the_stages_of_attention() {
+    let probabilities = common::GraphProto {
+        name: "rows".to_owned(),
+        node: vec![node("Mul", &["p", "r"], &["scaled"])],
+        input: vec![info("p", FLOAT, &[1, 1, 2, 2])],
+        output: vec![untyped("scaled")],
+        ..common::GraphProto::default()
+    };
+    let flex = node("FlexAttention", &["x", "x", "x"], &["y"]).in_domain("ai.onnx.preview");
+    let flex = flex.float("scale", 1.0).graph("prob_mod", probabilities);
+    let mut whole = graph(vec![node("Relu", &["x"], &["r"]), flex]);
+    whole.input = vec![info("x", FLOAT, &[1, 1, 2, 1])];
+    let model = ModelProto { opset_import: vec![opset("", 26), opset("ai.onnx.preview", 1)], ..model(whole) };
+    // The first query is 0 and so is its row of r; the second sees keys 0 and 1 by softmax(0, 1).
+    let output = &run(&model, &[1, 1, 2, 1])[0];
+    let Elements::Float(y) = output.to_elements() else { panic!("floats are expected") };
+    assert_eq!(y[0], 0.0);
+    assert!((y[1] - 0.731_058_578_6).abs() < 1e-6, "{y:?}");
+}
+
+#[test]
 fn inputs_fixed_to_constants() {
     let mut reduce = graph(vec![node("ReduceSum", &["x", "axes"], &["y"]).int("keepdims", 0)]);
     reduce.input.push(info("axes", INT64, &[1]));

@@ -69,6 +69,7 @@ impl<'m> Builder<'m> {
             let around = Around { node, inputs, attribute, captured: &captured, slots: &slots };
             let region = match around.repeated() {
                 Some(form) => self.body(graph, scope, &around, subgraph, form)?,
+                None if around.modifies() => self.modifier(graph, scope, &around, subgraph)?,
                 None => self.branch(graph, scope, &around, subgraph)?,
             };
             regions.push((attribute, region));

@@ -11,6 +11,7 @@ mod control;
 mod crop;
 mod einsum;
 mod elementwise;
+mod flex_attention;
 mod image;
 mod indexing;
 mod legacy;
@@ -60,6 +61,7 @@ const fn of(
     Converter { domain, op, since, until, run }
 }
 
+const PREVIEW: &str = "ai.onnx.preview";
 const TRAINING: &str = "ai.onnx.preview.training";
 const ML: &str = "ai.onnx.ml";
 const MS: &str = "com.microsoft";
@@ -264,6 +266,7 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     row("RNN", 1, LATEST, recurrent::rnn),
     // Attention.
     row("Attention", 23, LATEST, attention::attention),
+    of(PREVIEW, "FlexAttention", 1, 1, flex_attention::flex_attention),
     row("CausalConvWithState", 27, LATEST, state::causal_convolution),
     row("LinearAttention", 27, LATEST, state::linear_attention),
     row("RotaryEmbedding", 23, LATEST, attention::rotary_embedding),

@@ -2,9 +2,10 @@
 
 use super::attribute::{int, ints};
 use super::cx::{Cx, Form, count, signed};
-use super::takes::{FLOAT_22, WIDE_NUMBERS, same};
+use super::takes::{FLOAT_22, WIDE_NUMBERS, inputs_as, same};
 use crate::proto::AttributeProto;
 use satura_ir::ops;
+use satura_tensor::DType;
 
 pub(super) fn matmul(cx: &mut Cx<'_>, _: &ops::MatMul) -> Form {
     same(cx, "MatMul", WIDE_NUMBERS, Vec::new())
@@ -32,6 +33,11 @@ pub(super) fn group(groups: usize) -> AttributeProto {
 pub(super) fn conv(cx: &mut Cx<'_>, op: &ops::Conv) -> Form {
     let mut attributes = window(&op.strides, &op.pads_low, &op.pads_high, &op.dilations);
     attributes.push(group(op.groups));
+    let dtype = cx.dtype(0)?;
+    if dtype.is_int() {
+        let inputs = inputs_as(cx, dtype, DType::F64);
+        return cx.result_as(DType::F64, "Conv", &inputs, attributes);
+    }
     same(cx, "Conv", FLOAT_22, attributes)
 }
 

@@ -1,8 +1,8 @@
 //! Layers: recurrent, normalising, and constants.
 
 use crate::common::{
-    AttributeProto, FLOAT, ModelProto, NodeProto, accepted, floats, info, int64s, node, one_op, raw, refused,
-    untyped,
+    AttributeProto, FLOAT, GraphProto, ModelProto, NodeProto, accepted, floats, info, int64s, node, one_op,
+    opset, raw, refused, untyped,
 };
 use satura_import::Code;
 
@@ -59,6 +59,34 @@ fn recurrent_layers() {
     accepted(&lengths(&[5, 3]));
     refused(&lengths(&[5]), Code::Shape);
     refused(&lengths(&[5, -1]), Code::BadValue);
+}
+
+#[test]
+fn subgraphs_of_attention() {
+    let change = |nodes: Vec<NodeProto>, inputs: &[&str], outputs: &[&str]| GraphProto {
+        name: "change".to_owned(),
+        node: nodes,
+        input: inputs.iter().map(|name| untyped(name)).collect(),
+        output: outputs.iter().map(|name| untyped(name)).collect(),
+        ..GraphProto::default()
+    };
+    let flex = |change: GraphProto| {
+        let flex = node("FlexAttention", &["x", "x", "x"], &["y"]).in_domain("ai.onnx.preview");
+        let model = one_op(flex.graph("score_mod", change), &[1, 2, 3, 4], vec![]);
+        ModelProto { opset_import: vec![opset("", 26), opset("ai.onnx.preview", 1)], ..model }
+    };
+    let relu = || vec![node("Relu", &["s"], &["t"])];
+    accepted(&flex(change(relu(), &["s"], &["t"])));
+    accepted(&flex(change(vec![], &["s"], &["s"])));
+    refused(&flex(change(relu(), &["s", "more"], &["t"])), Code::InputCount);
+    refused(&flex(change(relu(), &["s"], &["t", "s"])), Code::InputCount);
+    let cast = vec![node("Cast", &["s"], &["t"]).int("to", 11)];
+    refused(&flex(change(cast, &["s"], &["t"])), Code::Shape);
+    let turned = vec![node("Unsqueeze", &["s", "axis"], &["t"])];
+    let mut unsqueeze = flex(change(turned, &["s"], &["t"]));
+    unsqueeze.graph.as_mut().expect("has one").initializer.push(int64s("axis", &[0]));
+    refused(&unsqueeze, Code::Shape);
+    refused(&flex(change(vec![node("Relu", &["nothing"], &["t"])], &["s"], &["t"])), Code::UndefinedName);
 }
 
 #[test]
