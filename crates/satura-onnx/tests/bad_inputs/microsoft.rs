@@ -1,7 +1,7 @@
 //! Operators of `com.microsoft` that ask for what only one runtime does, or that do not fit their tensors. What they compute is judged by the conformance suite.
 
 use super::common::{
-    FLOAT, ModelProto, NodeProto, accepted, floats, graph, info, model, node, opset, raw, refused,
+    FLOAT, INT64, ModelProto, NodeProto, accepted, floats, graph, info, model, node, opset, raw, refused,
 };
 use satura_import::Code;
 
@@ -73,4 +73,13 @@ fn heads_that_do_not_fit() {
     refused(&with_inputs(values, &sizes), Code::Unsupported);
     refused(&with_inputs(attention(2).int("do_rotary", 1), &sizes), Code::Unsupported);
     refused(&with_inputs(attention(2).int("turbo", 1), &sizes), Code::UnknownAttribute);
+}
+
+#[test]
+fn a_number_alone_is_not_turned() {
+    let turned = node("RotaryEmbedding", &["number", "first", "cos", "sin"], &["y"]);
+    let angles: &[i64] = &[8, 16];
+    let inputs: [(&str, i32, &[i64]); 4] =
+        [("number", FLOAT, &[]), ("first", INT64, &[1]), ("cos", FLOAT, angles), ("sin", FLOAT, angles)];
+    refused(&with_inputs(turned, &inputs), Code::Shape);
 }

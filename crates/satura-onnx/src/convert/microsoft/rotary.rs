@@ -68,8 +68,12 @@ pub(in crate::convert) fn embedding(cx: &mut NodeCx<'_>) -> Converted {
     let positions = match cx.need_rank(positions, "rotary positions")? {
         1 => {
             let dims = cx.dims(x, "rotary positions")?;
-            let axis = dims.len().saturating_sub(2);
-            let offset = cx.iota(DType::I64, vec![Dim::from(1), dims[axis].clone()], 1)?;
+            let [.., tokens, _] = &dims[..] else {
+                return Err(
+                    Diagnostic::error(Code::Shape, "tokens and features are needed to turn them").at_input(0)
+                );
+            };
+            let offset = cx.iota(DType::I64, vec![Dim::from(1), tokens.clone()], 1)?;
             cx.add(positions, offset)?
         }
         _ => positions,
