@@ -7,7 +7,7 @@ use crate::kernels::{
 };
 use crate::memory::View;
 use crate::program::Program;
-use satura_ir::{ExecError, Graph, Node, NodeId, Op, PrimOp, ops};
+use satura_ir::{ExecError, Graph, Node, NodeId, Op, PrimOp, elementwise_prims, ops};
 use satura_tensor::{DType, Dim};
 
 /// Whether the kernel of this node runs an elementwise program on its result while it is hot.
@@ -97,40 +97,7 @@ fn primitive(
         // Constants and shapes are known at compile time; these come here only beyond the folding limit.
         PrimOp::Const(_) | PrimOp::ShapeOf(_) | PrimOp::Iota(_) => Ok(false),
         // Elementwise on stored tensors is a region; here some input or the output has another dtype.
-        PrimOp::Neg(_)
-        | PrimOp::Abs(_)
-        | PrimOp::Sign(_)
-        | PrimOp::Floor(_)
-        | PrimOp::Ceil(_)
-        | PrimOp::Round(_)
-        | PrimOp::Exp(_)
-        | PrimOp::Log(_)
-        | PrimOp::Sqrt(_)
-        | PrimOp::Sin(_)
-        | PrimOp::Cos(_)
-        | PrimOp::Tan(_)
-        | PrimOp::Tanh(_)
-        | PrimOp::Sigmoid(_)
-        | PrimOp::Erf(_)
-        | PrimOp::Not(_)
-        | PrimOp::IsNan(_)
-        | PrimOp::Cast(_)
-        | PrimOp::BitCast(_)
-        | PrimOp::Add(_)
-        | PrimOp::Sub(_)
-        | PrimOp::Mul(_)
-        | PrimOp::Div(_)
-        | PrimOp::Pow(_)
-        | PrimOp::Rem(_)
-        | PrimOp::Max(_)
-        | PrimOp::Min(_)
-        | PrimOp::And(_)
-        | PrimOp::Or(_)
-        | PrimOp::Xor(_)
-        | PrimOp::Equal(_)
-        | PrimOp::Less(_)
-        | PrimOp::LessEqual(_)
-        | PrimOp::Select(_) => Ok(false),
+        elementwise_prims!() => Ok(false),
     }
 }
 

@@ -104,6 +104,30 @@ pub trait Composite: OpDef {
 /// Makes [`Op`](crate::Op), [`PrimOp`](crate::PrimOp), the name table and the dispatch from the one list.
 macro_rules! ops {
     (
+        elementwise: $($e_mod:ident::$elem:ident),* $(,)?;
+        primitive: $($p_mod:ident::$prim:ident),* $(,)?;
+        composite: $($c_mod:ident::$comp:ident),* $(,)?;
+        host: $($h_mod:ident::$host:ident),* $(,)?;
+    ) => {
+        // The list and what the ops say of themselves agree.
+        const _: () = {
+            $(assert!(<$elem as OpDef>::ALGEBRA.elementwise);)*
+            $(assert!(!<$prim as OpDef>::ALGEBRA.elementwise);)*
+        };
+
+        /// The primitives that work element by element, as a pattern over [`PrimOp`](crate::PrimOp): a match names them all by it, and stays exhaustive.
+        #[macro_export]
+        macro_rules! elementwise_prims {
+            () => { $($crate::PrimOp::$elem(_))|* };
+        }
+
+        ops! {
+            primitive: $($e_mod::$elem,)* $($p_mod::$prim),*;
+            composite: $($c_mod::$comp),*;
+            host: $($h_mod::$host),*;
+        }
+    };
+    (
         primitive: $($p_mod:ident::$prim:ident),* $(,)?;
         composite: $($c_mod:ident::$comp:ident),* $(,)?;
         host: $($h_mod:ident::$host:ident),* $(,)?;

@@ -8,7 +8,7 @@
 
 use crate::support::device_op;
 use satura_ir::ops::{Reduce, axis_indices};
-use satura_ir::{Graph, NodeId, Op, PrimOp, ValueId};
+use satura_ir::{Graph, NodeId, Op, PrimOp, ValueId, elementwise_prims};
 use std::collections::BTreeSet;
 
 /// What a kernel computes besides elementwise arithmetic.
@@ -109,40 +109,7 @@ fn class(op: &Op) -> Class {
             | PrimOp::ScatterElements(_)
             | PrimOp::ScatterNd(_) => Class::Nest,
             PrimOp::ShapeOf(_) | PrimOp::If(_) | PrimOp::Loop(_) => Class::Host,
-            PrimOp::Neg(_)
-            | PrimOp::Abs(_)
-            | PrimOp::Sign(_)
-            | PrimOp::Floor(_)
-            | PrimOp::Ceil(_)
-            | PrimOp::Round(_)
-            | PrimOp::Exp(_)
-            | PrimOp::Log(_)
-            | PrimOp::Sqrt(_)
-            | PrimOp::Sin(_)
-            | PrimOp::Cos(_)
-            | PrimOp::Tan(_)
-            | PrimOp::Tanh(_)
-            | PrimOp::Sigmoid(_)
-            | PrimOp::Erf(_)
-            | PrimOp::Not(_)
-            | PrimOp::IsNan(_)
-            | PrimOp::Add(_)
-            | PrimOp::Sub(_)
-            | PrimOp::Mul(_)
-            | PrimOp::Div(_)
-            | PrimOp::Pow(_)
-            | PrimOp::Max(_)
-            | PrimOp::Min(_)
-            | PrimOp::Rem(_)
-            | PrimOp::And(_)
-            | PrimOp::Or(_)
-            | PrimOp::Xor(_)
-            | PrimOp::Equal(_)
-            | PrimOp::Less(_)
-            | PrimOp::LessEqual(_)
-            | PrimOp::Select(_)
-            | PrimOp::Cast(_)
-            | PrimOp::BitCast(_) => Class::Elementwise,
+            elementwise_prims!() => Class::Elementwise,
         },
     }
 }

@@ -276,3 +276,16 @@ fn committed_models() {
         assert_eq!(satura_ir::verify(graph), Ok(()));
     }
 }
+
+/// The rank of an input may be declared where it is an output only; what reads the input knows it then, too.
+#[test]
+fn an_input_that_is_an_output() {
+    let mut graph = graph(vec![node("Exp", &["x"], &["y"])]);
+    let shapeless = common::type_proto::Tensor { elem_type: FLOAT, shape: None };
+    let ty = common::TypeProto { value: Some(common::type_proto::Value::TensorType(shapeless)) };
+    graph.input = vec![common::ValueInfoProto { r#type: Some(ty), ..untyped("x") }];
+    graph.output = vec![info("x", FLOAT, &[3])];
+    let read = accepted(&model(graph)).graph;
+    let (_, exp) = read.nodes().next().expect("one node");
+    assert_eq!(read.ty(exp.outputs[0]).to_string(), "f32[3]");
+}

@@ -28,7 +28,7 @@ pub(crate) fn run(cx: &Context, args: &ConformanceArgs) -> Result<Outcome, Failu
 fn judge(case: &Case, device: &Device, fallbacks: &mut Vec<Fallback>) -> Result<(), Verdict> {
     let model = load(&case.model(), &LoadOptions::default())?;
     let mut session = Session::new(&model, device, Default::default());
-    for set in case.sets() {
+    for set in case.sets()? {
         let inputs = suite::inputs(&set, &model.graph)?;
         let outputs = session.run(&inputs)?;
         let compiled = session.compile(&inputs)?;

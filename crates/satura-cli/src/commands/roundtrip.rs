@@ -38,15 +38,11 @@ fn judge(
 ) -> Result<(), Verdict> {
     let unread = |error: Error| Verdict::Unsupported(format!("it is not read: {error}"));
     let first = load(&case.model(), &LoadOptions::default()).map_err(unread)?;
-    let sets = case.sets();
+    let sets = case.sets()?;
     let given: Vec<Inputs> =
         sets.iter().map(|set| suite::inputs(set, &first.graph)).collect::<Result<_, _>>()?;
     // A model that needs values of inputs is written with those of the first set.
-    let (first, fixed) = match given.first() {
-        Some(inputs) => first.whole_for(inputs),
-        None => first.whole_for(&Inputs::new()),
-    }
-    .map_err(unread)?;
+    let (first, fixed) = first.whole_for(&given[0]).map_err(unread)?;
     let folder = args.output.join(&case.kind).join(&case.name);
     let file = folder.join("model.onnx");
     std::fs::create_dir_all(&folder)

@@ -61,11 +61,14 @@ impl Case {
         self.dir.join("model.onnx")
     }
 
-    /// The folders with inputs and outputs, sorted.
-    pub(super) fn sets(&self) -> Vec<PathBuf> {
+    /// The folders with inputs and outputs, sorted. Without any there is nothing to judge by, which is a failure.
+    pub(super) fn sets(&self) -> Result<Vec<PathBuf>, Verdict> {
         let mut sets = subfolders(&self.dir).unwrap_or_default();
         sets.sort();
-        sets
+        if sets.is_empty() {
+            return Err(Verdict::Fail("the case has no inputs and outputs".to_owned()));
+        }
+        Ok(sets)
     }
 
     /// The tolerance for an output. The suite's runner compares bfloat16 within two units of its precision at least, whatever the case states.

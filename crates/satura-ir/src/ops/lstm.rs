@@ -46,11 +46,13 @@ impl OpDef for Lstm {
     }
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        self.output_shapes(&(0..cx.len()).map(|i| cx.shape(i).cloned()).collect::<Result<Vec<_>, _>>()?)
+        self.layer()
+            .output_shapes(&(0..cx.len()).map(|i| cx.shape(i).cloned()).collect::<Result<Vec<_>, _>>()?)
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        let shapes = self.output_shapes(&inputs.iter().map(|t| Shape::of(t.shape())).collect::<Vec<_>>())?;
+        let shapes =
+            self.layer().output_shapes(&inputs.iter().map(|t| Shape::of(t.shape())).collect::<Vec<_>>())?;
         let sizes = shapes.iter().map(output_sizes).collect::<Result<Vec<_>, _>>()?;
         let values = inputs.iter().take(7).map(|t| floats(Self::NAME, t)).collect::<Result<Vec<_>, _>>()?;
         let [x, w, r, b, h0, c0, p] = &values[..] else { return Err(OpError::arity("7 inputs expected")) };
@@ -114,14 +116,8 @@ impl Lstm {
             functions: 3,
             clip: self.clip,
             inputs: 7,
+            states: 2,
         }
-    }
-
-    fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>, OpError> {
-        let [steps, batch] = self.layer().check(inputs)?;
-        let state = vec![Dim::from(self.direction.count()), batch, Dim::from(self.hidden)];
-        let all = std::iter::once(steps).chain(state.iter().cloned()).collect();
-        Ok(vec![all, state.clone().into(), state.into()])
     }
 }
 
@@ -130,7 +126,7 @@ impl Composite for Lstm {
     fn decompose(&self, cx: &mut dyn Emit, inputs: &[ValueId]) -> Result<Vec<ValueId>, OpError> {
         let [x, w, r, b, h0, c0, p, ..] = *inputs else { return Err(OpError::arity("7 inputs expected")) };
         let shapes = inputs.iter().map(|v| cx.shape(*v)).collect::<Result<Vec<_>, _>>()?;
-        let output_shapes = self.output_shapes(&shapes)?;
+        let output_shapes = self.layer().output_shapes(&shapes)?;
         let steps = constant_steps(&output_shapes[0][0])?;
         let layer = self.layer();
         let running = Running::emit(cx, &layer, inputs, &output_shapes[0][2])?;

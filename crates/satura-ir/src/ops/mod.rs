@@ -285,18 +285,19 @@ use crate::op::{Algebra, Arity, Composite, OpDef, ops};
 use crate::{ConstStore, Datum, Emit, EvalCx, InferCx, OpError, SymTensor, Type, ValueId};
 use satura_tensor::Tensor;
 
-// The only list of ops. A primitive is what every back end must implement; a composite decomposes; a host op is evaluated by its own file on every device: its result has
+// The only list of ops. A primitive is what every back end must implement, one that works element by element under `elementwise:`; a composite decomposes; a host op is evaluated by its own file on every device: its result has
 // a shape that depends on data, or it is about strings, sequences and other values that no device holds.
 ops! {
-    primitive:
-        constant::Const,
-        // Elementwise, of one input.
+    elementwise:
+        // Of one input.
         neg::Neg, abs::Abs, sign::Sign, floor::Floor, ceil::Ceil, round::Round, exp::Exp, log::Log, sqrt::Sqrt,
         sin::Sin, cos::Cos, tan::Tan, tanh::Tanh, sigmoid::Sigmoid, erf::Erf, not::Not, is_nan::IsNan, cast::Cast,
         bit_cast::BitCast,
-        // Elementwise, of two and three.
+        // Of two and three.
         add::Add, sub::Sub, mul::Mul, div::Div, pow::Pow, rem::Rem, max::Max, min::Min, and::And, or::Or, xor::Xor,
-        equal::Equal, less::Less, less_equal::LessEqual, select::Select,
+        equal::Equal, less::Less, less_equal::LessEqual, select::Select;
+    primitive:
+        constant::Const,
         // Movement.
         reshape::Reshape, transpose::Transpose, broadcast::Broadcast, slice::Slice, pad::Pad, concat::Concat,
         // Shapes and positions as data.

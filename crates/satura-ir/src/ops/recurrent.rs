@@ -181,9 +181,19 @@ pub(super) struct Layer<'a> {
     pub(super) clip: Option<Real>,
     /// Inputs without the lengths.
     pub(super) inputs: usize,
+    /// Tensors that go from step to step.
+    pub(super) states: usize,
 }
 
 impl Layer<'_> {
+    /// The shapes of the outputs: of the state at all steps, then of each last state.
+    pub(super) fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>, OpError> {
+        let [steps, batch] = self.check(inputs)?;
+        let state = Shape(vec![Dim::from(self.direction.count()), batch, Dim::from(self.hidden)]);
+        let all = Shape(std::iter::once(steps).chain(state.iter().cloned()).collect());
+        Ok(std::iter::once(all).chain(vec![state; self.states]).collect())
+    }
+
     /// The dtype of the layer: that of all inputs but the lengths, which are i32.
     pub(super) fn dtype(&self, name: &str, cx: &InferCx<'_>) -> Result<DType, OpError> {
         let dtype = cx.dtype(0)?;
@@ -200,7 +210,7 @@ impl Layer<'_> {
     }
 
     /// Checks the inputs x, w, r, b, h0, where the layer has them c0 and p, and the lengths if they are given. Gives the extents T and N.
-    pub(super) fn check(&self, shapes: &[Shape]) -> Result<[Dim; 2], OpError> {
+    fn check(&self, shapes: &[Shape]) -> Result<[Dim; 2], OpError> {
         let directions = self.direction.count();
         if self.activations.len() != directions * self.functions {
             return Err(OpError::attribute(format!(

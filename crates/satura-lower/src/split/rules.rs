@@ -6,7 +6,7 @@ use crate::error::node_name;
 use satura_ir::ops::{
     Add, Broadcast, Iota, Pad, Reduce, ReduceKind, Resize, Slice, axis_index, axis_indices,
 };
-use satura_ir::{NodeId, Op, PrimOp, ValueId, ops};
+use satura_ir::{NodeId, Op, PrimOp, ValueId, elementwise_prims, ops};
 use satura_tensor::{Dim, Shape, contiguous_strides};
 use std::ops::Range;
 
@@ -253,40 +253,7 @@ impl Splitter<'_> {
             PrimOp::Resize(op) => self.resize(id, op, range),
             // Any update may meet any element.
             PrimOp::ScatterElements(_) | PrimOp::ScatterNd(_) => Err(self.beyond(id)),
-            PrimOp::Neg(_)
-            | PrimOp::Abs(_)
-            | PrimOp::Sign(_)
-            | PrimOp::Floor(_)
-            | PrimOp::Ceil(_)
-            | PrimOp::Round(_)
-            | PrimOp::Exp(_)
-            | PrimOp::Log(_)
-            | PrimOp::Sqrt(_)
-            | PrimOp::Sin(_)
-            | PrimOp::Cos(_)
-            | PrimOp::Tan(_)
-            | PrimOp::Tanh(_)
-            | PrimOp::Sigmoid(_)
-            | PrimOp::Erf(_)
-            | PrimOp::Not(_)
-            | PrimOp::IsNan(_)
-            | PrimOp::Add(_)
-            | PrimOp::Sub(_)
-            | PrimOp::Mul(_)
-            | PrimOp::Div(_)
-            | PrimOp::Pow(_)
-            | PrimOp::Max(_)
-            | PrimOp::Min(_)
-            | PrimOp::Rem(_)
-            | PrimOp::And(_)
-            | PrimOp::Or(_)
-            | PrimOp::Xor(_)
-            | PrimOp::Equal(_)
-            | PrimOp::Less(_)
-            | PrimOp::LessEqual(_)
-            | PrimOp::Select(_)
-            | PrimOp::Cast(_)
-            | PrimOp::BitCast(_) => {
+            elementwise_prims!() => {
                 let reads: Vec<(ValueId, Ranges)> =
                     x.iter().map(|v| (*v, broadcast(&self.sizes(*v), range))).collect();
                 self.on(id, node.op.clone(), &reads, range)

@@ -1,6 +1,7 @@
 //! What the fuzz targets share: bounds that keep one run short, what must hold for every result, and a writer of protobuf messages.
 
 use satura_import::{ImportError, Limits};
+use satura_ir::{ConstStore, OpRegistry, parse_module, print_graph};
 use satura_onnx::{Imported, Options};
 
 /// Bounds under which a run takes milliseconds.
@@ -16,8 +17,12 @@ pub fn check(result: Result<Imported, ImportError>) {
         Ok(imported) => {
             let problems = satura_ir::verify(&imported.graph);
             assert!(problems.is_ok(), "what was read is not valid: {problems:?}");
-            let text = satura_ir::print_graph(&imported.graph);
-            assert!(!text.is_empty());
+            let text = print_graph(&imported.graph);
+            let mut store = ConstStore::default();
+            store.insert_graph(&imported.graph);
+            let module = parse_module(&text, &store, &OpRegistry::default());
+            let again = module.unwrap_or_else(|error| panic!("{error:?} in\n{text}"));
+            assert_eq!(again.graphs.iter().map(print_graph).collect::<String>(), text);
         }
         Err(error) => {
             let text = error.to_string();

@@ -3,7 +3,7 @@
 use super::{Builder, Scope, Slot, Stop, node_name};
 use crate::proto::{GraphProto, NodeProto, ValueInfoProto};
 use satura_import::{Code, Diagnostic, escape};
-use satura_ir::{Def, Graph, Type};
+use satura_ir::{Def, Graph, Type, infer_graph};
 use satura_tensor::DType;
 use std::collections::HashSet;
 
@@ -220,6 +220,7 @@ impl<'m> Builder<'m> {
             self.error(scope, Diagnostic::error(Code::NoGraph, "the graph has no outputs"))?;
         }
         let mut taken: HashSet<String> = HashSet::new();
+        let mut refined = false;
         for info in &proto.output {
             if info.name.is_empty() {
                 self.error(scope, Diagnostic::error(Code::EmptyName, "a graph output has no name"))?;
@@ -237,9 +238,17 @@ impl<'m> Builder<'m> {
             }
             if let Some(value) = self.resolve(graph, scope, &info.name)? {
                 if !matches!(graph.value(value).def, Def::Node(..)) || graph.constant(value).is_some() {
+                    let inferred = graph.ty(value).clone();
                     self.check_declared(graph, scope, &info.name, value)?;
+                    refined |= *graph.ty(value) != inferred;
                 }
                 graph.add_output(&name, value);
+            }
+        }
+        if refined {
+            // What reads an input whose rank only the output's declaration says was inferred without it.
+            if let Err(error) = infer_graph(graph) {
+                self.error(scope, Diagnostic::error(Code::Shape, error.to_string()))?;
             }
         }
         Ok(())

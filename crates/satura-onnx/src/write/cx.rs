@@ -179,7 +179,7 @@ impl<'a> Cx<'a> {
     }
 
     /// Adds the node that gives all outputs, the first one converted from `from` where that is not its dtype.
-    pub(super) fn result_first_as(
+    pub(super) fn result_as(
         &mut self,
         from: DType,
         op: &str,
@@ -217,24 +217,6 @@ impl<'a> Cx<'a> {
     fn all_outputs(&mut self, op: &str) -> Vec<Name> {
         let named = |name: &Name| if name.is_empty() { self.writer.names.fresh(op) } else { name.clone() };
         self.outputs.iter().map(named).collect()
-    }
-
-    /// Adds the node that gives the one output, its result converted from `from` where that is not the output's dtype.
-    pub(super) fn result_as(
-        &mut self,
-        from: DType,
-        op: &str,
-        inputs: &[Name],
-        attributes: Vec<AttributeProto>,
-    ) -> Form {
-        let to = self.output_ty(0).dtype();
-        match to.filter(|to| *to != from) {
-            Some(to) => {
-                let raw = self.node(op, inputs, attributes);
-                self.result_cast(&raw, to)
-            }
-            None => self.result(op, inputs, attributes),
-        }
     }
 
     /// Adds a conversion.

@@ -28,7 +28,7 @@ pub(super) fn unique(cx: &mut Cx<'_>, op: &ops::Unique) -> Form {
     let x = cx.cast_from(&x, dtype, wide);
     let mut attributes = vec![flag("sorted", op.sorted)];
     attributes.extend(op.axis.map(|axis| int("axis", axis)));
-    cx.result_first_as(wide, "Unique", &[x], attributes)
+    cx.result_as(wide, "Unique", &[x], attributes)
 }
 
 /// The number of elements is a vector of one.
@@ -42,7 +42,7 @@ pub(super) fn top_k(cx: &mut Cx<'_>, op: &ops::TopK) -> Form {
     let x = cx.cast_from(&x, dtype, wide);
     let k = cx.as_vector(1);
     let attributes = vec![int("axis", op.axis), flag("largest", op.largest)];
-    cx.result_first_as(wide, "TopK", &[x, k], attributes)
+    cx.result_as(wide, "TopK", &[x, k], attributes)
 }
 
 /// Boxes and scores are f32.
