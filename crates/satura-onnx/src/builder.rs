@@ -77,6 +77,8 @@ pub(crate) struct Builder<'m> {
     symbols: Symbols,
     nodes: usize,
     prefixes: HashMap<String, usize>,
+    /// Whether a declaration told more about a value of the graph that is being read than what reads it already was inferred from.
+    stale: bool,
 }
 
 /// The domain with its two spellings made one.
@@ -96,6 +98,7 @@ impl<'m> Builder<'m> {
             symbols: Symbols::new(),
             nodes: 0,
             prefixes: HashMap::new(),
+            stale: false,
         };
         for function in &model.functions {
             let key = (domain_key(&function.domain), function.name.as_str(), function.overload.as_str());
@@ -380,6 +383,9 @@ impl<'m> Builder<'m> {
         }
         if matches!(inferred, Type::Tensor(tensor) if tensor.shape.is_none()) {
             graph.value_mut(value).ty = declared;
+            // Nothing reads what the newest node gives.
+            self.stale |=
+                !matches!(graph.value(value).def, Def::Node(id, _) if id.0 + 1 == graph.node_bound());
         }
         Ok(())
     }

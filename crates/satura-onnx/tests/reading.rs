@@ -277,15 +277,19 @@ fn committed_models() {
     }
 }
 
-/// The rank of an input may be declared where it is an output only; what reads the input knows it then, too.
+/// A rank that only a later name of the value declares, as an output or after a node that passes it on, is known to what reads the value, too.
 #[test]
-fn an_input_that_is_an_output() {
-    let mut graph = graph(vec![node("Exp", &["x"], &["y"])]);
-    let shapeless = common::type_proto::Tensor { elem_type: FLOAT, shape: None };
-    let ty = common::TypeProto { value: Some(common::type_proto::Value::TensorType(shapeless)) };
-    graph.input = vec![common::ValueInfoProto { r#type: Some(ty), ..untyped("x") }];
-    graph.output = vec![info("x", FLOAT, &[3])];
-    let read = accepted(&model(graph)).graph;
-    let (_, exp) = read.nodes().next().expect("one node");
-    assert_eq!(read.ty(exp.outputs[0]).to_string(), "f32[3]");
+fn ranks_that_are_declared_late() {
+    let read = |nodes: Vec<NodeProto>, output: &str| {
+        let mut graph = graph(nodes);
+        let shapeless = common::type_proto::Tensor { elem_type: FLOAT, shape: None };
+        let ty = common::TypeProto { value: Some(common::type_proto::Value::TensorType(shapeless)) };
+        graph.input = vec![common::ValueInfoProto { r#type: Some(ty), ..untyped("x") }];
+        graph.output = vec![info(output, FLOAT, &[3]), untyped("e")];
+        let read = accepted(&model(graph)).graph;
+        read.ty(read.outputs()[1].value).to_string()
+    };
+    assert_eq!(read(vec![node("Exp", &["x"], &["e"])], "x"), "f32[3]");
+    let passed = vec![node("Exp", &["x"], &["e"]), node("Dropout", &["x"], &["d"])];
+    assert_eq!(read(passed, "d"), "f32[3]");
 }

@@ -27,8 +27,15 @@ impl<'m> Builder<'m> {
         proto: &'m GraphProto,
         kind: Kind,
     ) -> Result<(), Stop> {
+        let around = std::mem::take(&mut self.stale);
         self.graph_nodes(graph, scope, proto, kind)?;
-        self.outputs(graph, scope, proto)
+        self.outputs(graph, scope, proto)?;
+        if std::mem::replace(&mut self.stale, around)
+            && let Err(error) = infer_graph(graph)
+        {
+            self.error(scope, Diagnostic::error(Code::Shape, error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// [`graph_body`](Self::graph_body) without the outputs.
@@ -220,7 +227,6 @@ impl<'m> Builder<'m> {
             self.error(scope, Diagnostic::error(Code::NoGraph, "the graph has no outputs"))?;
         }
         let mut taken: HashSet<String> = HashSet::new();
-        let mut refined = false;
         for info in &proto.output {
             if info.name.is_empty() {
                 self.error(scope, Diagnostic::error(Code::EmptyName, "a graph output has no name"))?;
@@ -238,17 +244,9 @@ impl<'m> Builder<'m> {
             }
             if let Some(value) = self.resolve(graph, scope, &info.name)? {
                 if !matches!(graph.value(value).def, Def::Node(..)) || graph.constant(value).is_some() {
-                    let inferred = graph.ty(value).clone();
                     self.check_declared(graph, scope, &info.name, value)?;
-                    refined |= *graph.ty(value) != inferred;
                 }
                 graph.add_output(&name, value);
-            }
-        }
-        if refined {
-            // What reads an input whose rank only the output's declaration says was inferred without it.
-            if let Err(error) = infer_graph(graph) {
-                self.error(scope, Diagnostic::error(Code::Shape, error.to_string()))?;
             }
         }
         Ok(())

@@ -103,14 +103,14 @@ pub(super) fn bit_cast(cx: &mut Cx<'_>, op: &ops::BitCast) -> Form {
     cx.result("Cast", &[x], vec![to_attribute(op.to)])
 }
 
-/// Logic of bools, or the operator of that name for the bits of integers.
-pub(super) fn logic(cx: &mut Cx<'_>, op: &str) -> Form {
+/// Logic of bools, or the operator for the bits of integers.
+pub(super) fn logic(cx: &mut Cx<'_>, op: &str, of_bits: &str) -> Form {
     let dtype = cx.dtype(0)?;
     if dtype == DType::Bool {
         return plain(cx, op, &[(1, BOOL)]);
     }
     if cx.version() >= 18 {
-        return plain(cx, &format!("Bitwise{op}"), BITS);
+        return plain(cx, of_bits, BITS);
     }
     // Before that bit by bit, along a new last axis.
     let places = dtype.bits();

@@ -20,9 +20,9 @@ fn single(name: &str, value: Real) -> Result<f64, NoForm> {
 
 /// Types that the operators do not give are drawn in double precision, in which all of them are drawn anyway, and rounded. A shape that is not constant is that of a tensor made for it.
 pub(super) fn random(cx: &mut Cx<'_>, op: &ops::Random) -> Form {
-    let (name, first, second) = match op.kind {
-        RandomKind::Uniform => ("RandomUniform", "low", "high"),
-        RandomKind::Normal => ("RandomNormal", "mean", "scale"),
+    let (name, like, first, second) = match op.kind {
+        RandomKind::Uniform => ("RandomUniform", "RandomUniformLike", "low", "high"),
+        RandomKind::Normal => ("RandomNormal", "RandomNormalLike", "mean", "scale"),
     };
     let dtype = if is_taken(FLOAT_22, cx.version(), op.dtype) { op.dtype } else { DType::F64 };
     let mut attributes = vec![
@@ -47,8 +47,8 @@ pub(super) fn random(cx: &mut Cx<'_>, op: &ops::Random) -> Form {
         }
         None => {
             let shape = cx.dims(&op.shape)?;
-            let like = cx.node("ConstantOfShape", &[shape], Vec::new());
-            cx.result_as(dtype, &format!("{name}Like"), &[like], attributes)
+            let shaped = cx.node("ConstantOfShape", &[shape], Vec::new());
+            cx.result_as(dtype, like, &[shaped], attributes)
         }
     }
 }
