@@ -65,8 +65,11 @@ pub trait OpDef: Clone + Debug + Eq + Ord + Hash + Attrs {
         Ok(vec![cx.dtype(0)?; self.outputs()])
     }
 
-    /// The shapes of the outputs. [`OpErrorKind::Unknown`](crate::OpErrorKind::Unknown) leaves them unknown; every other error rejects the node.
-    fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError>;
+    /// The shapes of the outputs. [`OpErrorKind::Unknown`](crate::OpErrorKind::Unknown) leaves them unknown; every other error rejects the node. An op with [`types`](Self::types) of
+    /// its own has no need of it.
+    fn shapes(&self, _cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
+        Err(OpError::unknown(format!("{} has no rule of shapes", Self::NAME)))
+    }
 
     /// The types of the outputs. Ops on tensors leave this as it is.
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
@@ -85,10 +88,12 @@ pub trait OpDef: Clone + Debug + Eq + Ord + Hash + Attrs {
         None
     }
 
-    /// Computes the outputs: naive and obvious.
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError>;
+    /// Computes the outputs of an op on tensors: naive and obvious.
+    fn eval(&self, _inputs: &[Tensor], _cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
+        Err(OpError::dtype(format!("{} is not on tensors alone", Self::NAME)))
+    }
 
-    /// Computes the outputs from values of any type. Ops on tensors leave this as it is.
+    /// Computes the outputs from values of any type. Ops on tensors leave this as it is; others have this instead of [`eval`](Self::eval).
     fn eval_data(&self, inputs: &[Datum], cx: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {
         let tensors = inputs.iter().map(|d| d.clone().into_tensor()).collect::<Result<Vec<_>, _>>()?;
         Ok(self.eval(&tensors, cx)?.into_iter().map(Datum::Tensor).collect())
@@ -251,9 +256,10 @@ macro_rules! ops {
                 dispatch!(self, op => op.values(cx))
             }
 
-            /// Computes the outputs from the inputs, as the op's own file defines it.
+            /// Computes the outputs from the inputs, as the op's own file defines it; an error where an output is no tensor.
             pub fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-                dispatch!(self, op => op.eval(inputs, cx))
+                let data: Vec<Datum> = inputs.iter().cloned().map(Datum::Tensor).collect();
+                self.eval_data(&data, cx)?.into_iter().map(Datum::into_tensor).collect()
             }
 
             /// Computes the outputs from values of any type.

@@ -43,10 +43,6 @@ impl OpDef for DictVectorize {
         }
     }
 
-    fn eval(&self, _: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        Err(OpError::dtype("dict_vectorize takes a map, not a tensor"))
-    }
-
     fn eval_data(&self, inputs: &[Datum], _: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {
         let (Datum::Map { keys, values }, Some(vocabulary)) = (&inputs[0], inputs[1].as_tensor()) else {
             return Err(OpError::dtype("dict_vectorize takes a map and a vector"));

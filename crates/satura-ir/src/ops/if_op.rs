@@ -1,7 +1,7 @@
 //! Conditional execution.
 
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, SymTensor, Type};
-use satura_tensor::{DType, Elements, Shape, Tensor};
+use satura_tensor::{DType, Elements};
 
 crate::op_struct! {
     /// Runs region 0 if the condition (input 0, a bool scalar) is true, else region 1. Both take the remaining inputs and give the node's outputs.
@@ -36,10 +36,6 @@ impl OpDef for If {
 
     fn capture(&self, _region: usize, index: usize) -> Option<usize> {
         Some(index + 1)
-    }
-
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("the types of `if` come from its regions"))
     }
 
     /// What both regions agree on: an extent that differs becomes unknown, as does the rank. Where the condition is known, the types of its region.
@@ -77,11 +73,6 @@ impl OpDef for If {
     fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {
         let region = &cx.regions()[If::taken(cx.known(0))?];
         region.value(region.outputs().first()?.value).known.clone()
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        let data: Vec<Datum> = inputs.iter().cloned().map(Datum::Tensor).collect();
-        self.eval_data(&data, cx)?.into_iter().map(Datum::into_tensor).collect()
     }
 
     fn eval_data(&self, inputs: &[Datum], cx: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

@@ -125,10 +125,6 @@ impl OpDef for Loop {
         (index >= 2 + self.carried).then_some(index)
     }
 
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("the types of `loop` come from its region"))
-    }
-
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
         let [region] = cx.regions() else { return Err(OpError::arity("one region expected")) };
         self.check(cx, region)?;
@@ -167,11 +163,6 @@ impl OpDef for Loop {
             });
         }
         Ok(types)
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        let data: Vec<Datum> = inputs.iter().cloned().map(Datum::Tensor).collect();
-        self.eval_data(&data, cx)?.into_iter().map(Datum::into_tensor).collect()
     }
 
     fn eval_data(&self, inputs: &[Datum], cx: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

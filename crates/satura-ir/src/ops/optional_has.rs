@@ -1,6 +1,5 @@
 //! Whether an optional holds a value.
 
-use super::sequence::eval_tensors;
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
 use satura_tensor::{DType, Shape, Tensor};
 
@@ -16,19 +15,11 @@ impl OpDef for OptionalHas {
         1..=1
     }
 
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("a container has no shape"))
-    }
-
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
         match cx.ty(0) {
             Type::Optional(_) => Ok(vec![Type::tensor(DType::Bool, Shape::default())]),
             other => Err(OpError::dtype(format!("an optional is expected, got {other}"))),
         }
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        eval_tensors(inputs, cx, |data, cx| self.eval_data(data, cx))
     }
 
     fn eval_data(&self, inputs: &[Datum], _: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

@@ -1,9 +1,9 @@
 //! The tensors of a sequence as one tensor.
 
-use super::sequence::{eval_tensors, item_type, items};
+use super::sequence::{item_type, items};
 use super::{Concat, axis_index};
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::{Shape, Tensor};
+use satura_tensor::Tensor;
 
 crate::op_struct! {
     /// The tensors of a sequence one after the other along an axis, which with `stack` is a new one. There must be at least one.
@@ -22,19 +22,11 @@ impl OpDef for SeqConcat {
         1..=1
     }
 
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("the length of a sequence is not known"))
-    }
-
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
         match item_type(cx, 0)?.dtype() {
             Some(dtype) => Ok(vec![Type::unranked(dtype)]),
             None => Err(OpError::dtype(format!("a sequence of tensors is expected, got {}", cx.ty(0)))),
         }
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        eval_tensors(inputs, cx, |data, cx| self.eval_data(data, cx))
     }
 
     fn eval_data(&self, inputs: &[Datum], cx: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

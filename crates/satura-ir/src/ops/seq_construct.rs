@@ -1,8 +1,6 @@
 //! Making a sequence.
 
-use super::sequence::eval_tensors;
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::{Shape, Tensor};
 
 crate::op_struct! {
     /// The sequence of its inputs, which are all of one type.
@@ -14,10 +12,6 @@ impl OpDef for SeqConstruct {
 
     fn arity(&self) -> Arity {
         1..=usize::MAX
-    }
-
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("a container has no shape"))
     }
 
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
@@ -32,10 +26,6 @@ impl OpDef for SeqConstruct {
             })?;
         }
         Ok(vec![Type::Sequence(Box::new(item))])
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        eval_tensors(inputs, cx, |data, cx| self.eval_data(data, cx))
     }
 
     fn eval_data(&self, inputs: &[Datum], _: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

@@ -1,8 +1,7 @@
 //! A sequence without items.
 
-use super::sequence::eval_tensors;
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::{DType, Shape, Tensor};
+use satura_tensor::DType;
 
 crate::op_struct! {
     /// A sequence of tensors, without any yet.
@@ -19,16 +18,8 @@ impl OpDef for SeqEmpty {
         0..=0
     }
 
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("a container has no shape"))
-    }
-
     fn types(&self, _: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
         Ok(vec![Type::Sequence(Box::new(Type::unranked(self.dtype)))])
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        eval_tensors(inputs, cx, |data, cx| self.eval_data(data, cx))
     }
 
     fn eval_data(&self, _: &[Datum], _: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

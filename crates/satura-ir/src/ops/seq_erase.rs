@@ -1,8 +1,7 @@
 //! Erasing from a sequence.
 
-use super::sequence::{check_position, eval_tensors, item_type, items, position};
+use super::sequence::{check_position, item_type, items, position};
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::{Shape, Tensor};
 
 crate::op_struct! {
     /// The sequence (input 0) without the item at a position (input 1, one integer; from the end where negative), or without the last one.
@@ -16,18 +15,10 @@ impl OpDef for SeqErase {
         1..=2
     }
 
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("a container has no shape"))
-    }
-
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
         item_type(cx, 0)?;
         check_position(cx, 1)?;
         Ok(vec![cx.ty(0).clone()])
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        eval_tensors(inputs, cx, |data, cx| self.eval_data(data, cx))
     }
 
     fn eval_data(&self, inputs: &[Datum], _: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

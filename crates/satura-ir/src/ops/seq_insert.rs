@@ -1,8 +1,7 @@
 //! Inserting into a sequence.
 
-use super::sequence::{check_position, eval_tensors, item_type, items, one_integer, position};
+use super::sequence::{check_position, item_type, items, one_integer, position};
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::{Shape, Tensor};
 
 crate::op_struct! {
     /// The sequence (input 0) with a value (input 1) inserted at a position (input 2, one integer; from the end where negative), or at the end.
@@ -16,10 +15,6 @@ impl OpDef for SeqInsert {
         2..=3
     }
 
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("a container has no shape"))
-    }
-
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
         let item = item_type(cx, 0)?;
         check_position(cx, 2)?;
@@ -27,10 +22,6 @@ impl OpDef for SeqInsert {
             .join(cx.ty(1))
             .ok_or_else(|| OpError::dtype(format!("{} cannot be inserted into {}", cx.ty(1), cx.ty(0))))?;
         Ok(vec![Type::Sequence(Box::new(joined))])
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        eval_tensors(inputs, cx, |data, cx| self.eval_data(data, cx))
     }
 
     fn eval_data(&self, inputs: &[Datum], _: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

@@ -1,6 +1,6 @@
 //! The length of a sequence.
 
-use super::sequence::{eval_tensors, item_type, items};
+use super::sequence::{item_type, items};
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
 use satura_tensor::{DType, Shape, Tensor};
 
@@ -16,17 +16,9 @@ impl OpDef for SeqLength {
         1..=1
     }
 
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("a container has no shape"))
-    }
-
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
         item_type(cx, 0)?;
         Ok(vec![Type::tensor(DType::I64, Shape::default())])
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        eval_tensors(inputs, cx, |data, cx| self.eval_data(data, cx))
     }
 
     fn eval_data(&self, inputs: &[Datum], _: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

@@ -1,9 +1,8 @@
 //! A tensor as a sequence of its parts.
 
-use super::sequence::eval_tensors;
 use super::{axis_index, support};
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::{DType, Dim, Elements, Shape, Tensor};
+use satura_tensor::{DType, Dim, Elements, Tensor};
 
 crate::op_struct! {
     /// The parts of a tensor (input 0) along an axis. Input 1 says how large: one integer for parts of that extent, of which the last may be smaller, or the extents of all parts. Without it
@@ -21,10 +20,6 @@ impl OpDef for SeqSplit {
 
     fn arity(&self) -> Arity {
         1..=2
-    }
-
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("a sequence has no shape"))
     }
 
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
@@ -57,10 +52,6 @@ impl OpDef for SeqSplit {
             }
         };
         Ok(vec![Type::Sequence(Box::new(item))])
-    }
-
-    fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        eval_tensors(inputs, cx, |data, cx| self.eval_data(data, cx))
     }
 
     fn eval_data(&self, inputs: &[Datum], _: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

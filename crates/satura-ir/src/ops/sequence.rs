@@ -1,7 +1,7 @@
 //! What the ops on sequences and optionals share.
 
-use crate::{Datum, EvalCx, InferCx, OpError, Type};
-use satura_tensor::{DType, Elements, Tensor};
+use crate::{Datum, InferCx, OpError, Type};
+use satura_tensor::{DType, Elements};
 
 /// The type of the items of input `i`, a sequence.
 pub(super) fn item_type<'a>(cx: &InferCx<'a>, i: usize) -> Result<&'a Type, OpError> {
@@ -47,14 +47,4 @@ pub(super) fn position(datum: &Datum, count: usize) -> Result<usize, OpError> {
         .ok()
         .filter(|at| *at < count)
         .ok_or_else(|| OpError::value(format!("position {number} is outside of a sequence of {count}")))
-}
-
-/// Evaluates an op from tensors alone: an error unless what comes out are tensors too.
-pub(super) fn eval_tensors(
-    inputs: &[Tensor],
-    cx: &EvalCx<'_>,
-    eval: impl Fn(&[Datum], &EvalCx<'_>) -> Result<Vec<Datum>, OpError>,
-) -> Result<Vec<Tensor>, OpError> {
-    let data: Vec<Datum> = inputs.iter().cloned().map(Datum::Tensor).collect();
-    eval(&data, cx)?.into_iter().map(Datum::into_tensor).collect()
 }

@@ -1,7 +1,7 @@
 //! Rows of numbers as maps.
 
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::{DType, Shape, Tensor};
+use satura_tensor::DType;
 
 crate::op_struct! {
     /// Each row of `x: [N, K]` (input 0; a vector is one row) as a map from the keys (input 1, a vector of K integers or strings) to its elements, scalars: a sequence of N maps.
@@ -13,10 +13,6 @@ impl OpDef for ZipMap {
 
     fn arity(&self) -> Arity {
         2..=2
-    }
-
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("a sequence has no shape"))
     }
 
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
@@ -31,10 +27,6 @@ impl OpDef for ZipMap {
             }
         }
         Ok(vec![Type::Sequence(Box::new(Type::Map(keys, Box::new(Type::of(x, &[])))))])
-    }
-
-    fn eval(&self, _: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
-        Err(OpError::dtype("zip_map gives a sequence, not a tensor"))
     }
 
     fn eval_data(&self, inputs: &[Datum], _: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {
