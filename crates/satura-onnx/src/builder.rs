@@ -242,6 +242,15 @@ impl<'m> Builder<'m> {
             failed |= value.is_none();
             inputs.push(value);
         }
+        let mut named = HashMap::new();
+        for name in order::names_in_attributes(node) {
+            match self.resolve(graph, scope, name)? {
+                Some(value) => {
+                    named.insert(name.to_owned(), value);
+                }
+                None => failed = true,
+            }
+        }
         // Trailing absent inputs are as good as none.
         while inputs.last() == Some(&None) && !failed {
             inputs.pop();
@@ -261,7 +270,9 @@ impl<'m> Builder<'m> {
         }
         let first_new = graph.node_bound();
         let wanted = RefCell::default();
-        let mut cx = NodeCx { graph, version, inputs, attrs, outputs: &node.output, captures, wanted };
+        let (outputs, differentiate) = (&node.output, self.options.differentiate);
+        let mut cx =
+            NodeCx { graph, version, inputs, attrs, outputs, captures, named, differentiate, wanted };
         let result = convert(&mut cx);
         let unread = std::mem::take(&mut cx.attrs).finish();
         if matches!(&result, Err(error) if error.code == Code::NotConstant) {

@@ -35,7 +35,7 @@ mod write;
 
 pub use datum::{read_datum, read_tensor_proto};
 pub use model::{OPSETS, read_bytes, read_file, read_file_or_needs};
-pub use options::{Imported, OpenModel, Options, Reading};
+pub use options::{Differentiate, Imported, OpenModel, Options, Reading};
 pub use write::{
     Refusal, Saved, WRITTEN_OPSETS, WriteError, WriteOptions, write_bytes, write_file, written_ops,
 };

@@ -1,9 +1,11 @@
 //! What a converter sees: one node, its inputs and attributes, and the graph it adds to.
 
+use crate::options::Differentiate;
 use satura_import::{Attributes, Code, Diagnostic};
 use satura_ir::{Emit, Graph, Op, SymTensor, Type, ValueId};
 use satura_tensor::{DType, Elements, Shape, Tensor};
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// A subgraph, read.
 #[derive(Debug)]
@@ -34,6 +36,10 @@ pub(crate) struct NodeCx<'a> {
     pub(crate) outputs: &'a [String],
     /// What the subgraphs read from outside: the inputs of each region.
     pub(crate) captures: Vec<ValueId>,
+    /// Values that attributes name.
+    pub(crate) named: HashMap<String, ValueId>,
+    /// What derives gradients, if the caller lent it.
+    pub(crate) differentiate: Option<Differentiate>,
     /// Values whose elements were asked for and are not known: what a caller could fix.
     pub(crate) wanted: RefCell<Vec<ValueId>>,
 }

@@ -1,10 +1,15 @@
 //! What a caller can choose, and what reading gives.
 
 use satura_import::{Diagnostic, ImportError, Limits};
-use satura_ir::{Graph, Type};
+use satura_ir::{Graph, Type, ValueId};
 use satura_tensor::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+
+/// Adds the gradients of a value (the second argument) by others (the third) to a graph and gives them, as values of the types of those others. Of a tensor, it is the sum of the
+/// elements that is differentiated; the others count as independent of each other, whatever the graph computes them from. Differentiation is no reader's business, so the caller lends
+/// it, as the facade does.
+pub type Differentiate = fn(&mut Graph, ValueId, &[ValueId]) -> Result<Vec<ValueId>, Diagnostic>;
 
 /// How a model is read.
 #[derive(Clone, Debug)]
@@ -22,6 +27,8 @@ pub struct Options {
     pub input_sizes: BTreeMap<String, Vec<usize>>,
     /// Where a declared type contradicts the inferred one, go on with a warning and the inferred type.
     pub ignore_declared_types: bool,
+    /// What derives the gradients that a model asks for (`Gradient` of `ai.onnx.preview.training`); without it, such a model is not supported.
+    pub differentiate: Option<Differentiate>,
 }
 
 impl Default for Options {
@@ -33,6 +40,7 @@ impl Default for Options {
             fixed_inputs: BTreeMap::new(),
             input_sizes: BTreeMap::new(),
             ignore_declared_types: false,
+            differentiate: None,
         }
     }
 }

@@ -30,10 +30,21 @@ pub(crate) fn free_names(graph: &GraphProto) -> Vec<&str> {
     free
 }
 
-/// The names that a node reads: its inputs, and what its subgraphs read from outside.
+/// The names of values in the attributes of a node: those that `Gradient` differentiates between.
+pub(crate) fn names_in_attributes(node: &NodeProto) -> Vec<&str> {
+    if (node.domain.as_str(), node.op_type.as_str()) != ("ai.onnx.preview.training", "Gradient") {
+        return Vec::new();
+    }
+    let texts = node.attribute.iter().filter(|a| matches!(a.name.as_str(), "xs" | "zs" | "y"));
+    let texts = texts.flat_map(|a| a.s.iter().chain(&a.strings));
+    texts.filter_map(|text| std::str::from_utf8(text).ok()).filter(|name| !name.is_empty()).collect()
+}
+
+/// The names that a node reads: its inputs, what its attributes name, and what its subgraphs read from outside.
 pub(crate) fn names_read(node: &NodeProto) -> Vec<&str> {
     let mut names: Vec<&str> =
         node.input.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+    names.extend(names_in_attributes(node));
     for (_, graph) in subgraphs(node) {
         names.extend(free_names(graph));
     }

@@ -13,7 +13,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The crates behind it are [`ir`], [`tensor`], [`opt`], [`pass`] and [`kernel`]. Features: `onnx` (the reader and the writer), `cpu` and `wgpu` (the back ends); all are on by default, and
+//! The crates behind it are [`ir`], [`tensor`], [`opt`], [`pass`] and [`kernel`]. Features: `onnx` (the reader and the writer), `autodiff` (gradients that models ask for), `cpu` and `wgpu` (the back ends); all are on by default, and
 //! the reference evaluator is always there.
 //!
 //! Invariants: nothing here knows a command line or prints. A session gives the same outputs as the reference evaluator on the model as it was read, within the tolerances of
@@ -27,6 +27,8 @@ mod error;
 mod fallback;
 mod fix;
 mod flops;
+#[cfg(all(feature = "autodiff", feature = "onnx"))]
+mod gradient;
 mod inspect;
 mod model;
 mod plan_json;

@@ -177,6 +177,8 @@ fn load_onnx(path: &Path, options: &LoadOptions) -> Result<Model, Error> {
         limits: options.limits.clone(),
         allow_hard_links: options.allow_hard_links,
         ignore_declared_types: options.ignore_declared_types,
+        #[cfg(feature = "autodiff")]
+        differentiate: Some(crate::gradient::differentiate),
         ..satura_onnx::Options::default()
     };
     let properties = |ir_version: i64, opsets: &[(String, i64)], producer: String| {

@@ -12,6 +12,7 @@ mod crop;
 mod einsum;
 mod elementwise;
 mod flex_attention;
+mod gradient;
 mod image;
 mod indexing;
 mod legacy;
@@ -406,9 +407,10 @@ pub(crate) const ONNX_OPS: &[Converter<Convert>] = &[
     of(MS, "Trilu", 1, 1, constant::trilu),
     of(MS, "UnfoldTensor", 1, 1, microsoft::movement::unfold),
     of(MS, "Unique", 1, 1, microsoft::movement::unique),
-    // Steps of optimisers.
+    // Gradients, and steps of optimisers.
     of(TRAINING, "Adagrad", 1, 1, training::adagrad),
     of(TRAINING, "Adam", 1, 1, training::adam),
+    of(TRAINING, "Gradient", 1, 1, gradient::gradient),
     of(TRAINING, "Momentum", 1, 1, training::momentum),
     // Control flow.
     row("If", 1, LATEST, control::conditional),
