@@ -89,9 +89,13 @@ pub(super) fn cast(cx: &mut Cx<'_>, op: &ops::Cast) -> Form {
     cx.result("Cast", &[x], attributes)
 }
 
-/// Between integers, and between bools and bytes, a conversion keeps the bits; nothing before operator set 26 keeps those of floats.
+/// Before operator set 26, a conversion keeps the bits between integers, and between bools and bytes; nothing keeps those of floats.
 pub(super) fn bit_cast(cx: &mut Cx<'_>, op: &ops::BitCast) -> Form {
     let from = cx.dtype(0)?;
+    if cx.version() >= 26 {
+        let x = cx.input(0);
+        return cx.result("BitCast", &[x], vec![to_attribute(op.to)]);
+    }
     let whole = |dtype: DType| dtype.is_int() || dtype == DType::Bool;
     if !whole(from) || !whole(op.to) {
         return Err(NoForm::since("BitCast of floats", 26));
@@ -155,10 +159,10 @@ pub(super) fn pow(cx: &mut Cx<'_>, _: &ops::Pow) -> Form {
     plain(cx, "Pow", POWERS)
 }
 
-/// The operator has the sign of the divisor for integers and that of the dividend for floats; the other two are composed.
+/// Before operator set 28, the operator has no sign of the divisor for floats, which is composed.
 pub(super) fn rem(cx: &mut Cx<'_>, op: &ops::Rem) -> Form {
     let dtype = cx.dtype(0)?;
-    if op.kind == RemKind::Trunc || !dtype.is_float() {
+    if op.kind == RemKind::Trunc || !dtype.is_float() || cx.version() >= 28 {
         return same(cx, "Mod", NUMBERS, vec![int("fmod", i64::from(op.kind == RemKind::Trunc))]);
     }
     let carrier = carrier(WIDE_NUMBERS, cx.version(), dtype)?;

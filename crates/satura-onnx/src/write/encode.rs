@@ -30,7 +30,7 @@ const GRAPH_INITIALIZER: u8 = 5 << 3 | 2;
 const TENSOR_RAW_DATA: u8 = 9 << 3 | 2;
 
 /// The version of the format that came with each operator set, from 13 on.
-const IR_VERSIONS: [i64; 13] = [7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 11, 12, 13];
+const IR_VERSIONS: [i64; 16] = [7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 11, 12, 13, 13, 13, 14];
 
 /// The first version of the format that has an element type.
 fn ir_version_of(dtype: DType) -> i64 {

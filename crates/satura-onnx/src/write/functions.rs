@@ -23,12 +23,13 @@ fn unsigned(dtype: DType) -> Option<DType> {
     })
 }
 
-/// The operator is for unsigned integers, as which others have the same bits. Right shifts of negative numbers are those of the complement.
+/// Before operator set 28, the operator is for unsigned integers, as which others have the same bits. Right shifts of negative numbers are those of the complement.
 pub(super) fn shift(cx: &mut Cx<'_>, op: &ops::Shift) -> Form {
     let dtype = cx.dtype(0)?;
-    let Some(bits) = unsigned(dtype) else {
+    let Some(unsigned) = unsigned(dtype) else {
         return Err(NoForm::new(format!("BitShift takes no {dtype}")));
     };
+    let bits = if cx.version() >= 28 { dtype } else { unsigned };
     let (x, by) = (cx.input(0), cx.input(1));
     let by = cx.cast_from(&by, dtype, bits);
     let direction = match op.kind {

@@ -46,7 +46,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The versions of the standard operator set that are written.
-pub const WRITTEN_OPSETS: RangeInclusive<i64> = 13..=25;
+pub const WRITTEN_OPSETS: RangeInclusive<i64> = 13..=28;
 
 /// How a model is written.
 #[derive(Clone, Debug)]

@@ -72,15 +72,20 @@ pub(super) fn arg_reduce(cx: &mut Cx<'_>, op: &ops::ArgReduce) -> Form {
     cx.result(name, &[x], attributes)
 }
 
-/// Sums have an operator. Other kinds reduce, for each position, the elements before it, the rest replaced by what changes nothing.
+/// Sums have an operator, and products from operator set 26 on. Other kinds reduce, for each position, the elements before it, the rest replaced by what changes nothing.
 pub(super) fn scan(cx: &mut Cx<'_>, op: &ops::Scan) -> Form {
     let dtype = cx.dtype(0)?;
     let x = cx.input(0);
-    if op.kind == ReduceKind::Sum {
-        let carrier = carrier(SUMS, cx.version(), dtype)?;
+    let operator_of_kind = match op.kind {
+        ReduceKind::Sum => Some(("CumSum", SUMS)),
+        ReduceKind::Prod if cx.version() >= 26 => Some(("CumProd", WIDE_NUMBERS)),
+        ReduceKind::Prod | ReduceKind::Max | ReduceKind::Min => None,
+    };
+    if let Some((name, takes)) = operator_of_kind {
+        let carrier = carrier(takes, cx.version(), dtype)?;
         let (x, axis) = (cx.cast_from(&x, dtype, carrier), cx.int(op.axis));
         let attributes = vec![flag("exclusive", op.exclusive), flag("reverse", op.reverse)];
-        return cx.result_as(carrier, "CumSum", &[x, axis], attributes);
+        return cx.result_as(carrier, name, &[x, axis], attributes);
     }
     let (name, takes, since) = operator(op.kind);
     let wide = carrier(takes, cx.version(), dtype)?;

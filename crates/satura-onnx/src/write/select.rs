@@ -2,10 +2,12 @@
 
 use super::attribute::{flag, int};
 use super::cx::{Cx, Form, NoForm};
-use super::takes::{ANY, BFLOAT, FLOATS, OLD_TYPES, SMALL_INTS, Takes, WIDE_INTS, carrier};
+use super::takes::{ANY, BFLOAT, BOOL, COMPLEX, FLOATS, SMALL_INTS, STRING, Takes, WIDE_INTS, carrier};
 use satura_ir::ops;
 use satura_tensor::DType;
 
+const UNIQUE: &Takes =
+    &[(1, FLOATS), (28, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS), (1, BOOL), (1, STRING), (1, COMPLEX)];
 const SORTED: &Takes = &[(1, FLOATS), (1, WIDE_INTS), (1, SMALL_INTS), (24, BFLOAT)];
 
 /// Of a scalar, readers differ about the number of axes: it is made a vector.
@@ -23,7 +25,7 @@ pub(super) fn non_zero(cx: &mut Cx<'_>, _: &ops::NonZero) -> Form {
 
 pub(super) fn unique(cx: &mut Cx<'_>, op: &ops::Unique) -> Form {
     let dtype = cx.dtype(0)?;
-    let wide = carrier(OLD_TYPES, cx.version(), dtype)?;
+    let wide = carrier(UNIQUE, cx.version(), dtype)?;
     let x = cx.input(0);
     let x = cx.cast_from(&x, dtype, wide);
     let mut attributes = vec![flag("sorted", op.sorted)];

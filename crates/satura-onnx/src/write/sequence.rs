@@ -3,7 +3,8 @@
 use super::attribute::{flag, int, value_type};
 use super::cx::{Cx, Form, NoForm};
 use super::takes::{
-    BFLOAT, BOOL, COMPLEX, FLOATS, OLD_TYPES, SMALL_INTS, STRING, Takes, WIDE_INTS, is_taken,
+    BFLOAT, BOOL, COMPLEX, FLOAT4, FLOATS, FLOATS8, INTS2, INTS4, OLD_TYPES, SCALE8, SMALL_INTS, STRING,
+    Takes, WIDE_INTS, is_taken,
 };
 use super::value_types::type_proto;
 use crate::types;
@@ -12,6 +13,22 @@ use satura_ir::{Type, ops};
 /// What is split into a sequence.
 const SPLIT: &Takes =
     &[(1, FLOATS), (24, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS), (1, BOOL), (1, STRING), (1, COMPLEX)];
+
+/// What optionals hold, as tensors and as items of sequences.
+const OPTIONAL: &Takes = &[
+    (1, FLOATS),
+    (28, BFLOAT),
+    (1, WIDE_INTS),
+    (1, SMALL_INTS),
+    (1, BOOL),
+    (1, STRING),
+    (1, COMPLEX),
+    (28, FLOATS8),
+    (28, SCALE8),
+    (28, FLOAT4),
+    (28, INTS4),
+    (28, INTS2),
+];
 
 /// An error unless the type is a tensor of these element types, or a sequence of such tensors: sequences of anything else have no operators. There is no conversion of the items of a sequence.
 fn need_items(cx: &Cx<'_>, op: &str, takes: &Takes, ty: &Type) -> Form {
@@ -84,7 +101,7 @@ pub(super) fn concat(cx: &mut Cx<'_>, op: &ops::SeqConcat) -> Form {
 fn need_optional(cx: &Cx<'_>, op: &str, ty: &Type) -> Form {
     cx.need(op, 15)?;
     match ty {
-        Type::Optional(item) => need_items(cx, op, OLD_TYPES, item),
+        Type::Optional(item) => need_items(cx, op, OPTIONAL, item),
         other => Err(NoForm::new(format!("{op} takes no {other}"))),
     }
 }

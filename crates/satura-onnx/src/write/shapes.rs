@@ -7,7 +7,8 @@ use super::takes::{ANY_19, Takes, carrier, castable};
 use satura_ir::ops;
 use satura_tensor::{DType, Dim};
 
-const RANGES: &Takes = &[(1, &[DType::F32, DType::F64, DType::I16, DType::I32, DType::I64])];
+const RANGES: &Takes =
+    &[(1, &[DType::F32, DType::F64, DType::I16, DType::I32, DType::I64]), (27, &[DType::F16, DType::BF16])];
 
 pub(super) fn shape_of(cx: &mut Cx<'_>, op: &ops::ShapeOf) -> Form {
     let dtype = cx.dtype(0)?;
