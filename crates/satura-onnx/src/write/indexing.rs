@@ -1,14 +1,14 @@
-//! Gathering and scattering.
+//! Gathering.
 
-use super::attribute::{int, text};
-use super::cx::{Cx, Form, NoForm};
+use super::attribute::int;
+use super::cx::{Cx, Form};
 use super::takes::{ANY, carrier};
 use crate::proto::AttributeProto;
-use satura_ir::ops::{self, ScatterKind};
+use satura_ir::ops;
 use satura_tensor::DType;
 
 /// Data (input 0) and updates (input 2, if any) in a dtype that is taken; indices as i64 where `wide` asks for it.
-fn indexed(cx: &mut Cx<'_>, op: &str, wide: bool, attributes: Vec<AttributeProto>) -> Form {
+pub(super) fn indexed(cx: &mut Cx<'_>, op: &str, wide: bool, attributes: Vec<AttributeProto>) -> Form {
     let dtype = cx.dtype(0)?;
     let carrier = carrier(ANY, cx.version(), dtype)?;
     let mut inputs = cx.inputs();
@@ -33,28 +33,4 @@ pub(super) fn gather_elements(cx: &mut Cx<'_>, op: &ops::GatherElements) -> Form
 
 pub(super) fn gather_nd(cx: &mut Cx<'_>, op: &ops::GatherNd) -> Form {
     indexed(cx, "GatherND", true, vec![int("batch_dims", i64::try_from(op.batch_dims).unwrap_or(i64::MAX))])
-}
-
-/// Sums and products came with operator set 16, extrema with 18.
-fn reduction(cx: &Cx<'_>, op: &str, combine: ScatterKind) -> Result<Vec<AttributeProto>, NoForm> {
-    let (name, since) = match combine {
-        ScatterKind::Replace => return Ok(Vec::new()),
-        ScatterKind::Add => ("add", 16),
-        ScatterKind::Mul => ("mul", 16),
-        ScatterKind::Max => ("max", 18),
-        ScatterKind::Min => ("min", 18),
-    };
-    cx.need(&format!("{op} with reduction {name}"), since)?;
-    Ok(vec![text("reduction", name)])
-}
-
-pub(super) fn scatter_elements(cx: &mut Cx<'_>, op: &ops::ScatterElements) -> Form {
-    let mut attributes = vec![int("axis", op.axis)];
-    attributes.extend(reduction(cx, "ScatterElements", op.combine)?);
-    indexed(cx, "ScatterElements", false, attributes)
-}
-
-pub(super) fn scatter_nd(cx: &mut Cx<'_>, op: &ops::ScatterNd) -> Form {
-    let attributes = reduction(cx, "ScatterND", op.combine)?;
-    indexed(cx, "ScatterND", true, attributes)
 }

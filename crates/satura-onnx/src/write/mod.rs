@@ -31,6 +31,7 @@ mod recurrent;
 mod reduce;
 mod resize;
 mod sample;
+mod scatter;
 mod select;
 mod sequence;
 mod shapes;

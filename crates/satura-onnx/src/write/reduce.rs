@@ -17,7 +17,7 @@ const EXTREMA: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS), (1, BYTES),
 const SUMS: &Takes = &[(1, &[DType::F32, DType::F64]), (14, &[DType::F16, DType::BF16]), (1, WIDE_INTS)];
 
 /// Name, types, and the operator set from which the axes are an input.
-fn operator(kind: ReduceKind) -> (&'static str, &'static Takes, i64) {
+pub(super) fn operator(kind: ReduceKind) -> (&'static str, &'static Takes, i64) {
     match kind {
         ReduceKind::Sum => ("ReduceSum", WIDE_NUMBERS, 13),
         ReduceKind::Prod => ("ReduceProd", WIDE_NUMBERS, 18),
@@ -120,7 +120,7 @@ pub(super) fn scan(cx: &mut Cx<'_>, op: &ops::Scan) -> Form {
 }
 
 /// What a reduction of nothing gives.
-fn neutral(cx: &mut Cx<'_>, kind: ReduceKind, dtype: DType) -> Result<Name, NoForm> {
+pub(super) fn neutral(cx: &mut Cx<'_>, kind: ReduceKind, dtype: DType) -> Result<Name, NoForm> {
     let bounds = dtype.int_range();
     let elements = match (kind, bounds) {
         (ReduceKind::Sum, Some(_)) => Elements::Int(vec![0]),

@@ -8,7 +8,7 @@ use super::functions::{self, function};
 use super::takes::{FLOAT, FLOAT_22, NUMBERS};
 use super::{
     activation, contract, control, indexing, movement, norm, random, recurrent, reduce, resize, sample,
-    select, sequence, shapes, texts, window,
+    scatter, select, sequence, shapes, texts, window,
 };
 use satura_ir::{Op, OpDef, ops};
 
@@ -113,8 +113,8 @@ pub(super) const WRITERS: &[Row] = rows! {
     Gather: indexing::gather,
     GatherElements: indexing::gather_elements,
     GatherNd: indexing::gather_nd,
-    ScatterElements: indexing::scatter_elements,
-    ScatterNd: indexing::scatter_nd,
+    ScatterElements: scatter::scatter_elements,
+    ScatterNd: scatter::scatter_nd,
     // Sorting and selecting.
     NonZero: select::non_zero,
     Unique: select::unique,
