@@ -37,6 +37,12 @@ pub(super) fn texts<'t>(name: &str, values: impl IntoIterator<Item = &'t str>) -
     AttributeProto { strings, ..of(name, 8) }
 }
 
+/// Texts that need not be Unicode.
+pub(super) fn byte_texts(name: &str, values: &[Box<[u8]>]) -> AttributeProto {
+    let strings = values.iter().map(|v| Bytes::copy_from_slice(v)).collect();
+    AttributeProto { strings, ..of(name, 8) }
+}
+
 pub(super) fn graph(name: &str, value: GraphProto) -> AttributeProto {
     AttributeProto { g: Some(value), ..of(name, 5) }
 }

@@ -186,30 +186,41 @@ impl<'a> Cx<'a> {
         inputs: &[Name],
         attributes: Vec<AttributeProto>,
     ) -> Form {
-        let mut outputs = self.all_outputs(op);
-        let Some(to) = self.output_ty(0).dtype().filter(|to| *to != from && !self.outputs[0].is_empty())
-        else {
-            return self.result(op, inputs, attributes);
-        };
-        let raw = self.writer.names.fresh(op);
-        let converted = std::mem::replace(&mut outputs[0], raw.clone());
-        self.writer.push(op, "", inputs, outputs, attributes, self.node.label.as_deref());
-        self.writer.push("Cast", "", &[raw], vec![converted], vec![to_attribute(to)], None);
-        Ok(())
+        self.result_in("", from, op, inputs, attributes)
     }
 
-    /// Adds the node that gives the one output, of another domain than the standard one, whose version must be at least `least`.
+    /// As `result_as`, of another domain than the standard one, whose version must be at least `least`.
     pub(super) fn result_of(
         &mut self,
         domain: &'static str,
         least: i64,
+        from: DType,
         op: &str,
         inputs: &[Name],
         attributes: Vec<AttributeProto>,
     ) -> Form {
-        let outputs = self.all_outputs(op);
         self.writer.use_domain(domain, least);
+        self.result_in(domain, from, op, inputs, attributes)
+    }
+
+    fn result_in(
+        &mut self,
+        domain: &str,
+        from: DType,
+        op: &str,
+        inputs: &[Name],
+        attributes: Vec<AttributeProto>,
+    ) -> Form {
+        let mut outputs = self.all_outputs(op);
+        let to = self.output_ty(0).dtype().filter(|to| *to != from && !self.outputs[0].is_empty());
+        let Some(to) = to else {
+            self.writer.push(op, domain, inputs, outputs, attributes, self.node.label.as_deref());
+            return Ok(());
+        };
+        let raw = self.writer.names.fresh(op);
+        let converted = std::mem::replace(&mut outputs[0], raw.clone());
         self.writer.push(op, domain, inputs, outputs, attributes, self.node.label.as_deref());
+        self.writer.push("Cast", "", &[raw], vec![converted], vec![to_attribute(to)], None);
         Ok(())
     }
 

@@ -24,6 +24,7 @@ mod control;
 mod elementwise;
 mod functions;
 mod indexing;
+mod labels;
 mod movement;
 mod norm;
 mod random;
@@ -36,6 +37,7 @@ mod select;
 mod sequence;
 mod shapes;
 mod texts;
+mod trees;
 mod window;
 
 pub use error::{Refusal, WriteError};

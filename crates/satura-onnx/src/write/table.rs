@@ -7,8 +7,8 @@ use super::elementwise::{self, ARITHMETIC, logic, plain};
 use super::functions::{self, function};
 use super::takes::{FLOAT, FLOAT_22, NUMBERS};
 use super::{
-    activation, contract, control, indexing, movement, norm, random, recurrent, reduce, resize, sample,
-    scatter, select, sequence, shapes, texts, window,
+    activation, contract, control, indexing, labels, movement, norm, random, recurrent, reduce, resize,
+    sample, scatter, select, sequence, shapes, texts, trees, window,
 };
 use satura_ir::{Op, OpDef, ops};
 
@@ -170,13 +170,17 @@ pub(super) const WRITERS: &[Row] = rows! {
     Optional: sequence::optional,
     OptionalHas: sequence::optional_has,
     OptionalGet: sequence::optional_get,
-    // Texts, images, labels.
+    // Texts and images.
     StringConcat: texts::concat,
     StringSplit: texts::split,
     StringNormalize: texts::normalize,
     RegexMatch: texts::regex,
     DecodeImage: texts::decode_image,
-    Lookup: texts::lookup,
+    // Labels, maps and trees.
+    Lookup: labels::lookup,
+    ZipMap: labels::zip_map,
+    DictVectorize: labels::dict_vectorize,
+    TreeEnsemble: trees::tree_ensemble,
 };
 
 /// The writer of an op, if it has a row.

@@ -1,11 +1,8 @@
-//! Texts, images, and tables of labels.
+//! Texts and images.
 
-use super::attribute::{flag, int, tensor, text, texts};
-use super::cx::{Cx, Form, NoForm, count};
-use super::writer::{Constant, inline};
-use crate::proto::AttributeProto;
+use super::attribute::{flag, int, text, texts};
+use super::cx::{Cx, Form, count};
 use satura_ir::ops::{self, CaseChange, PixelFormat};
-use satura_tensor::DType;
 
 pub(super) fn concat(cx: &mut Cx<'_>, _: &ops::StringConcat) -> Form {
     cx.need("StringConcat", 20)?;
@@ -50,29 +47,4 @@ pub(super) fn decode_image(cx: &mut Cx<'_>, op: &ops::DecodeImage) -> Form {
     };
     let x = cx.input(0);
     cx.result("ImageDecoder", &[x], vec![text("pixel_format", format)])
-}
-
-/// Keys, values and the default as tensors, which version 4 of the operator has.
-pub(super) fn lookup(cx: &mut Cx<'_>, _: &ops::Lookup) -> Form {
-    const TYPES: [DType; 6] = [DType::String, DType::I64, DType::F32, DType::F64, DType::I32, DType::I16];
-    for i in [0, 2] {
-        let dtype = cx.dtype(i)?;
-        if !TYPES.contains(&dtype) {
-            return Err(NoForm::new(format!("LabelEncoder takes no {dtype}")));
-        }
-    }
-    let table = |cx: &Cx<'_>, i: usize, name: &'static str, one: bool| -> Result<AttributeProto, NoForm> {
-        let found =
-            cx.tensor(i).ok_or_else(|| NoForm::new(format!("input {i} of a LabelEncoder is no constant")))?;
-        let shaped = if one { found.reshaped(&[1]) } else { Some(found.clone()) };
-        let value = shaped.ok_or_else(|| NoForm::new("the default of a LabelEncoder is one value"))?;
-        Ok(tensor(name, inline(&Constant { name: name.into(), tensor: value })))
-    };
-    let attributes = vec![
-        table(cx, 1, "keys_tensor", false)?,
-        table(cx, 2, "values_tensor", false)?,
-        table(cx, 3, "default_tensor", true)?,
-    ];
-    let x = cx.input(0);
-    cx.result_of("ai.onnx.ml", 4, "LabelEncoder", &[x], attributes)
 }
