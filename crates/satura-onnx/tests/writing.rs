@@ -94,6 +94,26 @@ fn bits_as_other_types() {
 }
 
 #[test]
+fn constants_of_types_that_the_operator_set_lacks() {
+    let text = "graph @g(%x: f32[N, 3]) {
+        %a = const{value=u2[4](3, 0, 2, 1)}
+        %b = const{value=i4[3](-8, 7, -1)}
+        %c = const{value=f8e5m2[3](-1.5, inf, 0.25)}
+        %0 = slice{starts=[0], sizes=[3], steps=[1]} %a
+        %1 = cast{to=f32} %0
+        %2 = cast{to=f32} %b
+        %3 = cast{to=f32} %c
+        %4 = add %x, %1
+        %5 = mul %4, %2
+        %6 = sub %5, %3
+        return %6
+    }";
+    for opset in [13, 19, 21, 25] {
+        check(text, opset, &[floats(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 3])]);
+    }
+}
+
+#[test]
 fn trees() {
     let x = floats(&[1.0, 0.5, 2.5, f32::NAN, 4.0, 7.0], &[3, 2]);
     // Leaves of several entries and of none, a tree that is a leaf, a set, a way for NaN.

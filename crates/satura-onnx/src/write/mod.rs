@@ -12,6 +12,7 @@ mod dims;
 mod encode;
 mod error;
 mod files;
+mod lacking;
 mod names;
 mod table;
 mod takes;

@@ -100,9 +100,20 @@ pub(super) fn carrier(takes: &Takes, version: i64, dtype: DType) -> Result<DType
     found.ok_or_else(|| NoForm::new(format!("operator set {version} does not take {dtype} here")))
 }
 
+/// Whether the operator set has the type at all.
+pub(super) fn has_type(version: i64, dtype: DType) -> bool {
+    is_taken(ANY_19, version, dtype)
+}
+
 /// Whether `Cast` takes and gives the type.
 pub(super) fn castable(version: i64, dtype: DType) -> bool {
-    is_taken(ANY_19, version, dtype) && !dtype.is_complex()
+    has_type(version, dtype) && !dtype.is_complex()
+}
+
+/// The narrowest type that holds all values of one that the operator set does not have.
+pub(super) fn stand_in(version: i64, dtype: DType) -> Option<DType> {
+    let candidates = [DType::U8, DType::I8, DType::F32];
+    candidates.into_iter().find(|wide| has_type(version, *wide) && holds(*wide, dtype))
 }
 
 /// The inputs as `to`, those that are not `from` as they are.

@@ -2,6 +2,7 @@
 
 use super::cx::{Cx, NoForm};
 use super::error::{Refusal, WriteError};
+use super::lacking::without_lacking;
 use super::names::{Name, NamePool};
 use super::value_types::value_info;
 use super::{WRITTEN_OPSETS, WriteOptions, table};
@@ -103,6 +104,8 @@ pub(super) fn write(graph: &Graph, options: &WriteOptions) -> Result<Written, Wr
         domains: BTreeMap::new(),
         dtypes: HashSet::new(),
     };
+    let rewritten = without_lacking(graph, options.opset);
+    let graph = rewritten.as_ref().unwrap_or(graph);
     let mut names: Names = vec![None; graph.value_count()];
     let mut inputs = Vec::new();
     for id in graph.inputs() {
