@@ -1,4 +1,6 @@
 //! Constants of element types that the operator set does not have, such as weights of 2 bits: what depends on constants only is computed before it is written, and conversions begin with a wider type, so that the weights stay narrower than what they become.
+//!
+//! Numbers of less than a byte are computed too, up to their conversion: onnxruntime converts them but does not move them.
 
 use super::takes::{has_type, stand_in};
 use satura_ir::{Datum, EvalCx, Graph, Node, NodeId, Op, ValueId, ops};
@@ -22,8 +24,10 @@ pub(super) fn without_lacking(graph: &Graph, version: i64) -> Option<Graph> {
     Some(graph)
 }
 
+/// Whether a value's elements are of a type that the operator set does not have, or of less than a byte.
 fn lacks(graph: &Graph, value: ValueId, version: i64) -> bool {
-    graph.ty(value).dtype().is_some_and(|dtype| !has_type(version, dtype))
+    let lacks = |dtype: DType| !has_type(version, dtype) || (1..8).contains(&dtype.bits());
+    graph.ty(value).dtype().is_some_and(lacks)
 }
 
 /// Whether a value that a node defines is of such a type, in a region too.
@@ -44,11 +48,15 @@ fn replace(graph: &mut Graph, id: NodeId, version: i64) {
     else {
         return;
     };
-    if let Some(wider) = widened(node, &inputs, version) {
-        if let Some(value) = constant(graph, wider) {
-            graph.node_mut(id).inputs = vec![value];
+    match conversion(node, &inputs, version) {
+        Conversion::Kept => return,
+        Conversion::From(wider) => {
+            if let Some(value) = constant(graph, wider) {
+                graph.node_mut(id).inputs = vec![value];
+            }
+            return;
         }
-        return;
+        Conversion::None => {}
     }
     let Some(results) = computed(node, &inputs) else { return };
     for (old, result) in graph.node(id).outputs.clone().into_iter().zip(results) {
@@ -58,13 +66,27 @@ fn replace(graph: &mut Graph, id: NodeId, version: i64) {
     }
 }
 
-/// What a conversion may begin with instead. Texts of numbers depend on their type.
-fn widened(node: &Node, inputs: &[&Tensor], version: i64) -> Option<Tensor> {
-    let (Op::Cast(ops::Cast { to }), [x]) = (&node.op, inputs) else { return None };
-    if *to == DType::String || !has_type(version, *to) {
-        return None;
+/// What becomes of a conversion.
+enum Conversion {
+    /// The operator set has both types.
+    Kept,
+    /// It begins with this instead.
+    From(Tensor),
+    /// The node is none, or one whose result must be computed.
+    None,
+}
+
+/// Texts of numbers depend on their type, so they are computed.
+fn conversion(node: &Node, inputs: &[&Tensor], version: i64) -> Conversion {
+    let (Op::Cast(ops::Cast { to }), [x]) = (&node.op, inputs) else { return Conversion::None };
+    if !has_type(version, *to) {
+        return Conversion::None;
     }
-    cast(x, stand_in(version, x.dtype())?)
+    if has_type(version, x.dtype()) {
+        return Conversion::Kept;
+    }
+    let wider = stand_in(version, x.dtype()).filter(|_| *to != DType::String);
+    wider.and_then(|wider| cast(x, wider)).map_or(Conversion::None, Conversion::From)
 }
 
 fn computed(node: &Node, inputs: &[&Tensor]) -> Option<Vec<Tensor>> {
