@@ -114,6 +114,32 @@ fn constants_of_types_that_the_operator_set_lacks() {
 }
 
 #[test]
+fn extrema_of_no_bools() {
+    for (kind, opset) in [("max", 13), ("min", 13), ("max", 18), ("min", 20)] {
+        let text = "graph @g(%x: bool[N, 2]) {
+            %0 = reduce{kind=KIND, axes=[0], keep=false} %x
+            return %0
+        }";
+        let text = text.replace("KIND", kind);
+        check(&text, opset, &[Tensor::from_bools(&[], &[0, 2])]);
+        check(&text, opset, &[Tensor::from_bools(&[true, false, true, true], &[2, 2])]);
+    }
+}
+
+#[test]
+fn shifts_of_signed_numbers() {
+    for opset in [13, 14, 28] {
+        let text = "graph @g(%x: i8[N], %by: i8[N]) {
+            %0 = shift{kind=right} %x, %by
+            %1 = shift{kind=left} %x, %by
+            return %0, %1
+        }";
+        let bytes = |values: &[i8]| Tensor::from_vec(values.to_vec(), &[values.len()]);
+        check(text, opset, &[bytes(&[-128, -3, 100, -7, 5]), bytes(&[1, 1, 3, 9, -1])]);
+    }
+}
+
+#[test]
 fn trees() {
     let x = floats(&[1.0, 0.5, 2.5, f32::NAN, 4.0, 7.0], &[3, 2]);
     // Leaves of several entries and of none, a tree that is a leaf, a set, a way for NaN.

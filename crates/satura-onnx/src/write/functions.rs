@@ -2,8 +2,8 @@
 
 use super::attribute::text;
 use super::cx::{Cx, Form, NoForm};
-use super::elementwise::plain;
-use super::takes::FLOAT_22;
+use super::elementwise::{ARITHMETIC, plain};
+use super::takes::{FLOAT_22, carrier};
 use satura_ir::ops::{self, ShiftKind};
 use satura_tensor::DType;
 
@@ -41,13 +41,16 @@ pub(super) fn shift(cx: &mut Cx<'_>, op: &ops::Shift) -> Form {
         let x = cx.cast_from(&x, dtype, bits);
         return cx.result_as(bits, "BitShift", &[x, by], attributes);
     }
-    let (zero, ones) = (cx.scalar(dtype, 0.0)?, cx.scalar(dtype, -1.0)?);
+    // Small integers have no difference at operator set 13.
+    let wide = carrier(ARITHMETIC, cx.version(), dtype)?;
+    let x = cx.cast_from(&x, dtype, wide);
+    let (zero, ones) = (cx.scalar(wide, 0.0)?, cx.scalar(wide, -1.0)?);
     let negative = cx.node("Less", &[x.clone(), zero], Vec::new());
     let complement = cx.node("Sub", &[ones.clone(), x.clone()], Vec::new());
     let magnitude = cx.node("Where", &[negative.clone(), complement, x], Vec::new());
     let magnitude = cx.cast(&magnitude, bits);
     let moved = cx.node("BitShift", &[magnitude, by], attributes);
-    let moved = cx.cast(&moved, dtype);
+    let moved = cx.cast(&moved, wide);
     let back = cx.node("Sub", &[ones, moved.clone()], Vec::new());
-    cx.result("Where", &[negative, back, moved], Vec::new())
+    cx.result_as(wide, "Where", &[negative, back, moved], Vec::new())
 }

@@ -45,7 +45,13 @@ fn reduction(
     keep: bool,
 ) -> Form {
     let dtype = cx.dtype(0)?;
-    let carrier = carrier(takes, cx.version(), dtype)?;
+    let carrier = match dtype {
+        // The extrema of no bytes are 0 and the greatest one, which are the bools that those of no bools are.
+        DType::Bool if !is_taken(takes, cx.version(), dtype) && is_taken(takes, cx.version(), DType::U8) => {
+            DType::U8
+        }
+        _ => carrier(takes, cx.version(), dtype)?,
+    };
     let x = cx.input(0);
     if axes.is_some_and(<[i64]>::is_empty) {
         return cx.result("Identity", &[x], Vec::new());
