@@ -19,7 +19,7 @@ impl Symbols {
     }
 
     /// The extent that a model calls `text`: an expression where it reads as one (`N + 1`), else a symbol of that name. Extents of one text are one unknown.
-    /// `None` where the text names nothing: it is empty or a negative number.
+    /// `None` where the text names nothing: it is empty, a negative number, or has a `?` in it.
     pub fn named(&mut self, text: &str) -> Option<Dim> {
         let text = text.trim();
         if text.is_empty() || text == "?" {
@@ -27,7 +27,7 @@ impl Symbols {
         }
         let parsed = if text.len() <= LONGEST_EXPRESSION { parse_dim(text).ok() } else { None };
         let dim = match parsed {
-            Some(dim) if dim.as_const().is_some_and(|value| value < 0) => return None,
+            Some(dim) if dim.as_const().is_some_and(|value| value < 0) || !dim.is_known() => return None,
             Some(dim) => dim,
             None => Dim::symbol(text),
         };

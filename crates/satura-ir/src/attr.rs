@@ -11,6 +11,10 @@ pub trait AttrValue: Sized {
     fn parse(text: &str, store: &crate::ConstStore) -> Result<Self, String>;
     /// Replaces bound symbols in dimensions.
     fn bind(&mut self, _bindings: &Bindings) {}
+    /// Whether every dimension in it [is known](Dim::is_known). A type may say that it does not know one.
+    fn is_known(&self) -> bool {
+        true
+    }
 }
 
 /// The attributes of one op as text, by name.
@@ -52,6 +56,8 @@ pub trait Attrs: Sized {
     fn parse_attrs(text: AttrText, store: &crate::ConstStore) -> Result<Self, String>;
     /// Replaces bound symbols in dimensions.
     fn bind_attrs(&mut self, bindings: &Bindings);
+    /// Whether every dimension is known: no op can do what only a run shows.
+    fn attrs_known(&self) -> bool;
 }
 
 /// Declares an op struct: derives what an op needs, and reads and writes its attributes.
@@ -79,6 +85,9 @@ macro_rules! op_struct {
                 #[allow(unused_variables, reason = "an op without attributes binds none")] bindings: &satura_tensor::Bindings,
             ) {
                 $($crate::attr::AttrValue::bind(&mut self.$field, bindings);)*
+            }
+            fn attrs_known(&self) -> bool {
+                true $(&& $crate::attr::AttrValue::is_known(&self.$field))*
             }
         }
     };
@@ -177,6 +186,9 @@ impl AttrValue for Dim {
     fn bind(&mut self, bindings: &Bindings) {
         *self = Dim::bind(self, bindings);
     }
+    fn is_known(&self) -> bool {
+        Dim::is_known(self)
+    }
 }
 
 impl AttrValue for Shape {
@@ -188,6 +200,9 @@ impl AttrValue for Shape {
     }
     fn bind(&mut self, bindings: &Bindings) {
         *self = Shape::bind(self, bindings);
+    }
+    fn is_known(&self) -> bool {
+        Shape::is_known(self)
     }
 }
 
@@ -212,6 +227,9 @@ impl<T: AttrValue> AttrValue for Vec<T> {
     fn bind(&mut self, bindings: &Bindings) {
         self.iter_mut().for_each(|item| item.bind(bindings));
     }
+    fn is_known(&self) -> bool {
+        self.iter().all(T::is_known)
+    }
 }
 
 impl<T: AttrValue> AttrValue for Option<T> {
@@ -223,6 +241,9 @@ impl<T: AttrValue> AttrValue for Option<T> {
     }
     fn bind(&mut self, bindings: &Bindings) {
         self.iter_mut().for_each(|item| item.bind(bindings));
+    }
+    fn is_known(&self) -> bool {
+        self.iter().all(T::is_known)
     }
 }
 

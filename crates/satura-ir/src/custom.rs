@@ -65,6 +65,9 @@ impl Custom {
             *self = bound;
         }
     }
+    pub(crate) fn attrs_known(&self) -> bool {
+        true
+    }
     pub(crate) fn print_attrs(&self) -> Vec<(&'static str, String)> {
         self.0.attrs()
     }

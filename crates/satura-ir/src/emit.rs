@@ -18,7 +18,7 @@ pub trait Emit {
     /// The type of a value.
     fn type_of(&self, value: ValueId) -> &Type;
 
-    /// The elements of a value, where they are small integers known at compile time.
+    /// The elements of a value, where they are small integers known at compile time. Single ones may be [unknown](Dim::unknown).
     fn known(&self, value: ValueId) -> Option<&SymTensor>;
 
     /// The tensor of a value, where a constant node defines it.
@@ -91,9 +91,9 @@ impl dyn Emit + '_ {
         self.type_of(value).shape().cloned().ok_or_else(|| OpError::unknown("the rank is not known"))
     }
 
-    /// The known elements of a value.
+    /// The known elements of a value, all of them.
     pub fn need_known(&self, value: ValueId) -> Result<Vec<Dim>, OpError> {
-        let known = self.known(value).map(|known| known.elements.clone());
+        let known = self.known(value).filter(|known| known.is_known()).map(|known| known.elements.clone());
         known.ok_or_else(|| OpError::unknown("the elements are not known"))
     }
 

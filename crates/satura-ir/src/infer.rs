@@ -45,7 +45,7 @@ impl<'a> InferCx<'a> {
         self.ty(i).shape().ok_or_else(|| OpError::unknown(format!("the rank of input {i} is not known")))
     }
 
-    /// The elements of input `i`, where they are known.
+    /// The elements of input `i`, where they are known. Single ones may still be [unknown](Dim::unknown).
     pub fn known(&self, i: usize) -> Option<&'a SymTensor> {
         self.inputs[i].1
     }
@@ -53,6 +53,27 @@ impl<'a> InferCx<'a> {
     /// The known elements of input `i`, or [`Unknown`](crate::OpErrorKind::Unknown).
     pub fn need_known(&self, i: usize) -> Result<&'a SymTensor, OpError> {
         self.known(i).ok_or_else(|| OpError::unknown(format!("the elements of input {i} are not known")))
+    }
+
+    /// The elements of input `i`, a vector, as far as they are known: as many unknown ones as it has elements where nothing else is. `Unknown` where their number is not known.
+    pub fn vector(&self, i: usize) -> Result<Vec<Dim>, OpError> {
+        if let Some(known) = self.known(i) {
+            return Ok(known.elements.clone());
+        }
+        let count = match &self.shape(i)?[..] {
+            [count] => count.as_const().and_then(|count| usize::try_from(count).ok()),
+            _ => None,
+        };
+        let count = count.filter(|count| *count <= SymTensor::LIMIT);
+        let count =
+            count.ok_or_else(|| OpError::unknown(format!("how many elements input {i} has is not known")))?;
+        Ok(vec![Dim::unknown(); count])
+    }
+
+    /// The one element of input `i`; unknown where it is not known.
+    pub fn scalar(&self, i: usize) -> Dim {
+        let only = self.known(i).and_then(|known| known.elements.first().cloned());
+        only.unwrap_or_else(Dim::unknown)
     }
 
     /// The tensor of input `i`, where a constant node of the graph defines it: for what is not a small integer.
@@ -120,6 +141,9 @@ fn infer(op: &Op, cx: InferCx<'_>) -> Result<(Vec<Type>, Option<SymTensor>), OpE
     if regions.len() != op.regions() {
         return Err(OpError::arity(format!("{} regions expected, {} given", op.regions(), regions.len())));
     }
+    if !op.attrs_known() {
+        return Err(OpError::unknown("an attribute would have to be an extent that only a run shows"));
+    }
     let types = op.types(&cx)?;
     for (i, ty) in types.iter().enumerate() {
         if ty.shape().is_some_and(|s| s.iter().any(|d| d.weight() > LIMIT_WEIGHT)) {
@@ -154,7 +178,8 @@ fn infer(op: &Op, cx: InferCx<'_>) -> Result<(Vec<Type>, Option<SymTensor>), OpE
 fn known_of(op: &Op, cx: &InferCx<'_>, types: &[Type]) -> Option<SymTensor> {
     let ty = types.first()?;
     let dtype = ty.dtype().filter(|d| d.is_int() || *d == DType::Bool)?;
-    let known = op.values(cx).filter(|k| k.elements.len() <= SymTensor::LIMIT)?;
+    let told = |k: &SymTensor| k.elements.is_empty() || k.elements.iter().any(Dim::is_known);
+    let known = op.values(cx).filter(|k| k.elements.len() <= SymTensor::LIMIT && told(k))?;
     let fits = ty.shape().is_none_or(|s| *s == Shape::of(&known.shape));
     let (least, greatest) = dtype.int_range()?;
     let holds = |d: &Dim| match d.as_const() {

@@ -65,8 +65,8 @@ pub trait OpDef: Clone + Debug + Eq + Ord + Hash + Attrs {
         Ok(vec![cx.dtype(0)?; self.outputs()])
     }
 
-    /// The shapes of the outputs. [`OpErrorKind::Unknown`](crate::OpErrorKind::Unknown) leaves them unknown; every other error rejects the node. An op with [`types`](Self::types) of
-    /// its own has no need of it.
+    /// The shapes of the outputs: an extent that depends on data is [`Dim::unknown`](satura_tensor::Dim::unknown). [`OpErrorKind::Unknown`](crate::OpErrorKind::Unknown) leaves the ranks
+    /// unknown too; every other error rejects the node. An op with [`types`](Self::types) of its own has no need of it.
     fn shapes(&self, _cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
         Err(OpError::unknown(format!("{} has no rule of shapes", Self::NAME)))
     }
@@ -241,6 +241,11 @@ macro_rules! ops {
             /// Replaces bound symbols in attributes.
             pub fn bind(&mut self, bindings: &satura_tensor::Bindings) {
                 dispatch!(self, op => op.bind_attrs(bindings));
+            }
+
+            /// Whether every dimension among the attributes is known.
+            pub(crate) fn attrs_known(&self) -> bool {
+                dispatch!(self, op => op.attrs_known())
             }
 
             /// Names and printed values of the attributes.

@@ -76,6 +76,14 @@ impl Type {
         }
     }
 
+    /// Whether every rank and extent is known, in terms of symbols.
+    pub fn is_known(&self) -> bool {
+        match self {
+            Type::Tensor(t) => t.shape.as_ref().is_some_and(Shape::is_known),
+            Type::Sequence(t) | Type::Optional(t) | Type::Map(_, t) => t.is_known(),
+        }
+    }
+
     /// The symbols in the type, each once.
     pub fn symbols(&self) -> Vec<Symbol> {
         match self {
@@ -84,14 +92,15 @@ impl Type {
         }
     }
 
-    /// This type, with what only `other` knows: the shape where it is not known, constant extents where they are not.
+    /// This type, with what only `other` knows: the shape where it is not known, extents where they are not, constants in the place of expressions.
     pub fn refined_by(&self, other: &Type) -> Type {
         match (self, other) {
             (Type::Tensor(a), Type::Tensor(b)) if a.dtype == b.dtype => match (&a.shape, &b.shape) {
                 (None, _) => other.clone(),
                 (Some(x), Some(y)) if x.len() == y.len() => {
                     let finer = |(d, e): (&Dim, &Dim)| {
-                        if d.as_const().is_none() && e.as_const().is_some() { e.clone() } else { d.clone() }
+                        let more = !d.is_known() || d.as_const().is_none() && e.as_const().is_some();
+                        if more { e.clone() } else { d.clone() }
                     };
                     Type::tensor(a.dtype, x.iter().zip(y.iter()).map(finer).collect::<Shape>())
                 }
@@ -101,11 +110,17 @@ impl Type {
         }
     }
 
-    /// The most precise type that takes values of both: tensors of different shapes give one of unknown rank. `None` where containers or dtypes differ.
+    /// The most precise type that takes values of both: extents that differ become unknown, as do ranks. `None` where containers or dtypes differ.
     pub fn join(&self, other: &Type) -> Option<Type> {
         match (self, other) {
             (a, b) if a == b => Some(a.clone()),
-            (Type::Tensor(a), Type::Tensor(b)) => (a.dtype == b.dtype).then(|| Type::unranked(a.dtype)),
+            (Type::Tensor(a), Type::Tensor(b)) if a.dtype == b.dtype => Some(match (&a.shape, &b.shape) {
+                (Some(x), Some(y)) if x.len() == y.len() => {
+                    let both = |(d, e): (&Dim, &Dim)| if d == e { d.clone() } else { Dim::unknown() };
+                    Type::tensor(a.dtype, x.iter().zip(y.iter()).map(both).collect::<Shape>())
+                }
+                _ => Type::unranked(a.dtype),
+            }),
             (Type::Sequence(a), Type::Sequence(b)) => Some(Type::Sequence(Box::new(a.join(b)?))),
             (Type::Optional(a), Type::Optional(b)) => Some(Type::Optional(Box::new(a.join(b)?))),
             (Type::Map(k, a), Type::Map(l, b)) if k == l => Some(Type::Map(*k, Box::new(a.join(b)?))),
@@ -137,7 +152,7 @@ impl Type {
 }
 
 impl fmt::Display for Type {
-    /// `f32[N, 3]`, `f32[*]` for unknown rank, `seq(f32[*])`, `opt(..)`, `map(i64, ..)`.
+    /// `f32[N, 3]`, `f32[?, 3]` for an unknown extent, `f32[*]` for unknown rank, `seq(f32[*])`, `opt(..)`, `map(i64, ..)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Type::Tensor(TensorType { dtype, shape: Some(shape) }) => write!(f, "{dtype}{shape}"),
@@ -149,7 +164,7 @@ impl fmt::Display for Type {
     }
 }
 
-/// A small tensor of integers or bools whose elements are known as expressions: what shape arithmetic computes with.
+/// A small tensor of integers or bools whose elements are known as expressions: what shape arithmetic computes with. Single elements may be [unknown](Dim::unknown).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymTensor {
     /// The sizes.
@@ -186,6 +201,11 @@ impl SymTensor {
             _ => return None,
         };
         Some(SymTensor { shape: tensor.shape().to_vec(), elements })
+    }
+
+    /// Whether every element is known.
+    pub fn is_known(&self) -> bool {
+        self.elements.iter().all(Dim::is_known)
     }
 
     /// The elements as numbers, if all are constants.

@@ -3,7 +3,7 @@
 //! 1. no cycle;
 //! 2. every value read is defined, in this graph, by an input or by a node that was not removed;
 //! 3. producer links agree in both directions;
-//! 4. arity, dtypes and shapes satisfy the op's own rule, and the recorded type is the inferred one or a more precise one;
+//! 4. arity, dtypes and shapes satisfy the op's own rule, no attribute has an unknown extent, and the recorded type is the inferred one or a more precise one;
 //! 5. inputs have different names, outputs have different names;
 //! 6. each region satisfies all of this, except one that a known condition never takes.
 

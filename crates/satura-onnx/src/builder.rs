@@ -9,7 +9,7 @@ use crate::tensor::TensorReader;
 use crate::types;
 use satura_import::{Code, Collector, ConverterTable, Diagnostic, Lookup, Symbols, escape};
 use satura_ir::{Def, Graph, NodeId, Op, Type, ValueId, ops};
-use satura_tensor::{DType, Tensor};
+use satura_tensor::{DType, Dim, Shape, Tensor};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -373,7 +373,7 @@ impl<'m> Builder<'m> {
         Ok(())
     }
 
-    /// Compares the inferred type with the declared one. A rank that inference could not find is taken from the declaration.
+    /// Compares the inferred type with the declared one. Ranks and extents that inference could not find are taken from the declaration.
     fn check_declared(
         &mut self,
         graph: &mut Graph,
@@ -392,11 +392,14 @@ impl<'m> Builder<'m> {
             let message = format!("declared as {declared}, but its node gives {inferred}");
             return self.type_conflict(scope, name, message);
         }
-        if matches!(inferred, Type::Tensor(tensor) if tensor.shape.is_none()) {
-            graph.value_mut(value).ty = declared;
-            // Nothing reads what the newest node gives.
-            self.stale |=
-                !matches!(graph.value(value).def, Def::Node(id, _) if id.0 + 1 == graph.node_bound());
+        if matches!(inferred, Type::Tensor(_)) && !inferred.is_known() {
+            let finer = inferred.refined_by(&in_symbols_of(graph, &declared));
+            if finer != *inferred {
+                graph.value_mut(value).ty = finer;
+                // Nothing reads what the newest node gives.
+                self.stale |=
+                    !matches!(graph.value(value).def, Def::Node(id, _) if id.0 + 1 == graph.node_bound());
+            }
         }
         Ok(())
     }
@@ -450,6 +453,18 @@ impl<'m> Builder<'m> {
             None => diagnostic,
         });
     }
+}
+
+/// The type with extents unknown that mention other symbols than the types of the graph's inputs: nothing would give those a value.
+fn in_symbols_of(graph: &Graph, ty: &Type) -> Type {
+    let (Some(dtype), Some(shape)) = (ty.dtype(), ty.shape()) else { return ty.clone() };
+    let known = graph.symbols();
+    let extent = |dim: &Dim| {
+        let mut symbols = Vec::new();
+        dim.collect_symbols(&mut symbols);
+        if symbols.iter().all(|symbol| known.contains(symbol)) { dim.clone() } else { Dim::unknown() }
+    };
+    Type::tensor(dtype, shape.iter().map(extent).collect::<Shape>())
 }
 
 /// Whether a value of this type may be fixed when a model is read: few numbers or truth values, as far as the type says.

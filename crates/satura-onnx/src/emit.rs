@@ -118,16 +118,32 @@ impl NodeCx<'_> {
         })
     }
 
-    /// The same elements in another shape; the value itself if it has it.
+    /// The same elements in another shape; the value itself if it has it. One extent may be unknown beside constants: it is what is left.
     pub(crate) fn reshape(&mut self, x: ValueId, dims: Vec<Dim>) -> Emitted {
         let shape = Shape(dims);
-        if self.shape(x) == Some(&shape) { Ok(x) } else { self.one(ops::Reshape { shape }, &[x]) }
+        if shape.iter().filter(|dim| !dim.is_known()).count() == 1 {
+            let extent =
+                |dim: &Dim| if dim.is_known() { dim.as_const().filter(|d| *d > 0) } else { Some(-1) };
+            if let Some(wanted) = shape.iter().map(extent).collect() {
+                let wanted = self.vector(wanted)?;
+                return self.one(ops::ReshapeDyn { allow_zero: false }, &[x, wanted]);
+            }
+        }
+        if shape.is_known() && self.shape(x) == Some(&shape) {
+            Ok(x)
+        } else {
+            self.one(ops::Reshape { shape }, &[x])
+        }
     }
 
     /// Repeated to a shape; the value itself if it has it.
     pub(crate) fn broadcast(&mut self, x: ValueId, dims: Vec<Dim>) -> Emitted {
         let shape = Shape(dims);
-        if self.shape(x) == Some(&shape) { Ok(x) } else { self.one(ops::Broadcast { shape }, &[x]) }
+        if shape.is_known() && self.shape(x) == Some(&shape) {
+            Ok(x)
+        } else {
+            self.one(ops::Broadcast { shape }, &[x])
+        }
     }
 
     /// The axes in another order.
@@ -155,13 +171,22 @@ impl NodeCx<'_> {
         let mut sizes = self.dims(x, "taking a part of it")?;
         let mut starts = vec![Dim::from(0); sizes.len()];
         let mut steps = vec![1; sizes.len()];
-        let Some(slot) = sizes.get_mut(axis) else {
+        let Some(extent) = sizes.get(axis) else {
             return Err(Diagnostic::error(Code::Shape, format!("there is no axis {axis}")));
         };
-        if *slot == size && step == 1 {
+        if *extent == size && size.is_known() && step == 1 {
             return Ok(x);
         }
-        *slot = size;
+        let others_known = sizes.iter().enumerate().all(|(at, dim)| at == axis || dim.is_known());
+        if let (false, Some(first), Some(count)) = (others_known, start.as_const(), size.as_const()) {
+            // A walk to the front ends before position 0, which no bound says but one that is beyond every axis.
+            let end = count.checked_mul(step).and_then(|span| span.checked_add(first)).unwrap_or(i64::MAX);
+            let end = if end < 0 { i64::MIN } else { end };
+            let (start, end) = (self.vector(vec![first])?, self.vector(vec![end])?);
+            let axes = Some(vec![i64::try_from(axis).unwrap_or(i64::MAX)]);
+            return self.one(ops::SliceDyn { axes, steps: Some(vec![step]) }, &[x, start, end]);
+        }
+        sizes[axis] = size;
         starts[axis] = start;
         steps[axis] = step;
         self.one(ops::Slice { starts, sizes, steps }, &[x])

@@ -1,6 +1,6 @@
 //! Scales and shifts after convolutions and matrix products.
 
-use crate::matching::eval_one;
+use crate::matching::{eval_one, same_shape};
 use satura_ir::{Node, NodeId, Op, ValueId, ops};
 use satura_pass::{Contract, PassInfo, PassOptions, Patch, Skip, View};
 use satura_tensor::{DType, Shape, Tensor};
@@ -113,7 +113,7 @@ fn scale(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
     let Product { node: product, weights, axis, weight_axis, channels } =
         product(g, at).ok_or(Skip::NoMatch)?;
     let rank = g.ty(at).shape().ok_or(Skip::NoMatch)?.len();
-    if g.ty(node.outputs[0]).shape() != g.ty(at).shape() {
+    if same_shape(g, node.outputs[0], at).is_none() {
         return Err(Skip::CheckFailed("the factor broadcasts the result"));
     }
     let vector = per_channel(factor, rank, axis, channels)

@@ -58,8 +58,8 @@ pub(crate) fn uniform(g: &View<'_>, value: ValueId) -> Option<Uniform> {
     }
 }
 
-/// The shapes of two values, if they are known and equal for all values of the symbols.
+/// The shape of two values, if it is known to be one for all values of the symbols.
 pub(crate) fn same_shape<'g>(g: &'g View<'_>, a: ValueId, b: ValueId) -> Option<&'g Shape> {
-    let shape = g.ty(a).shape()?;
+    let shape = g.ty(a).shape().filter(|shape| shape.is_known())?;
     (g.ty(b).shape() == Some(shape)).then_some(shape)
 }

@@ -162,7 +162,7 @@ fn implied_broadcast(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
         let kept = std::mem::replace(&mut inputs[index], source[0]);
         let described = inputs.iter().map(|v| (g.ty(*v), g.value(*v).known.as_ref())).collect();
         let same = satura_ir::infer_op(&node.op, described, &[])
-            .is_ok_and(|(types, _)| types[0] == *g.ty(node.outputs[0]));
+            .is_ok_and(|(types, _)| types[0].is_known() && types[0] == *g.ty(node.outputs[0]));
         if !same {
             inputs[index] = kept;
         }

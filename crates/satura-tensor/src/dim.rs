@@ -39,6 +39,8 @@ pub type Bindings = BTreeMap<Symbol, i64>;
 pub enum Atom {
     /// A named unknown, never negative.
     Symbol(Symbol),
+    /// What only a run shows. It stands alone: see [`Dim::unknown`].
+    Unknown,
     /// Quotient rounded towards minus infinity.
     FloorDiv(Dim, Dim),
     /// Remainder with the sign of the divisor.
@@ -61,6 +63,9 @@ type Monomial = Vec<(Atom, u32)>;
 /// of constants are evaluated. Two expressions that are equal as polynomials over their atoms are `==`.
 /// Symbols stand for extents, so they are never negative. Arithmetic saturates at the ends of `i64`, and a product of very many terms
 /// is the greatest `i64`; a saturated extent fails every size limit, so it never becomes an allocation.
+///
+/// One expression has no value that could be written down: [`Dim::unknown`]. It takes in all that it is combined with, and it is equal to itself
+/// only as an expression: two unknown extents may differ when the graph runs, so who concludes something from equality asks [`is_known`](Dim::is_known) first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dim {
     terms: BTreeMap<Monomial, i64>,
@@ -90,6 +95,16 @@ impl Dim {
     /// The unknown of that name.
     pub fn symbol(name: &str) -> Self {
         Dim::atom(Atom::Symbol(Symbol::new(name)))
+    }
+
+    /// What depends on data: the number of elements that are not zero, say. Any integer, so not known to be at least 0.
+    pub fn unknown() -> Self {
+        Dim::atom(Atom::Unknown)
+    }
+
+    /// Whether the value follows from symbols.
+    pub fn is_known(&self) -> bool {
+        !matches!(self.as_atom(), Some(Atom::Unknown))
     }
 
     fn atom(atom: Atom) -> Self {
@@ -141,7 +156,7 @@ impl Dim {
     pub fn as_symbol(&self) -> Option<&Symbol> {
         match self.as_atom()? {
             Atom::Symbol(symbol) => Some(symbol),
-            Atom::FloorDiv(..) | Atom::Mod(..) | Atom::Min(..) | Atom::Max(..) => None,
+            Atom::Unknown | Atom::FloorDiv(..) | Atom::Mod(..) | Atom::Min(..) | Atom::Max(..) => None,
         }
     }
 
@@ -156,6 +171,9 @@ impl Dim {
 
     /// `floor(self / divisor)`. Exact quotients of every term are taken out: `(4*N + 8) floordiv 4` is `N + 2`.
     pub fn floor_div(&self, divisor: &Dim) -> Dim {
+        if !(self.is_known() && divisor.is_known()) {
+            return Dim::unknown();
+        }
         if self == divisor && divisor.is_positive() {
             return Dim::from(1);
         }
@@ -190,6 +208,9 @@ impl Dim {
 
     /// `self - divisor * floor(self / divisor)`.
     pub fn modulo(&self, divisor: &Dim) -> Dim {
+        if !(self.is_known() && divisor.is_known()) {
+            return Dim::unknown();
+        }
         if let (Some(value), Some(d)) = (self.as_const(), divisor.as_const())
             && d != 0
         {
@@ -210,6 +231,9 @@ impl Dim {
 
     /// The lesser of the two.
     pub fn minimum(&self, other: &Dim) -> Dim {
+        if !(self.is_known() && other.is_known()) {
+            return Dim::unknown();
+        }
         match (self.clone() - other.clone()).sign() {
             Some(Sign::Negative | Sign::Zero) => self.clone(),
             Some(Sign::Positive) => other.clone(),
@@ -231,6 +255,9 @@ impl Dim {
 
     /// The greater of the two.
     pub fn maximum(&self, other: &Dim) -> Dim {
+        if !(self.is_known() && other.is_known()) {
+            return Dim::unknown();
+        }
         match (self.clone() - other.clone()).sign() {
             Some(Sign::Positive | Sign::Zero) => self.clone(),
             Some(Sign::Negative) => other.clone(),
@@ -272,6 +299,9 @@ impl Dim {
 
     /// `self / divisor` where it is an exact polynomial quotient by one term.
     pub fn exact_quotient(&self, divisor: &Dim) -> Option<Dim> {
+        if !(self.is_known() && divisor.is_known()) {
+            return None;
+        }
         if divisor.terms.len() != 1 {
             return (self == divisor)
                 .then(|| Dim::from(1))
@@ -319,6 +349,7 @@ impl Dim {
             for (atom, power) in monomial {
                 let factor = match atom {
                     Atom::Symbol(symbol) => with(symbol).unwrap_or_else(|| Dim::atom(atom.clone())),
+                    Atom::Unknown => Dim::unknown(),
                     Atom::FloorDiv(a, b) => a.substitute(with).floor_div(&b.substitute(with)),
                     Atom::Mod(a, b) => a.substitute(with).modulo(&b.substitute(with)),
                     Atom::Min(a, b) => a.substitute(with).minimum(&b.substitute(with)),
@@ -343,6 +374,7 @@ impl Dim {
                             into.push(symbol.clone());
                         }
                     }
+                    Atom::Unknown => {}
                     Atom::FloorDiv(a, b) | Atom::Mod(a, b) | Atom::Min(a, b) | Atom::Max(a, b) => {
                         a.collect_symbols(into);
                         b.collect_symbols(into);
@@ -355,7 +387,7 @@ impl Dim {
     /// How large the expression is: its terms and those inside its atoms, counted.
     pub fn weight(&self) -> usize {
         let atom = |atom: &Atom| match atom {
-            Atom::Symbol(_) => 1,
+            Atom::Symbol(_) | Atom::Unknown => 1,
             Atom::FloorDiv(a, b) | Atom::Mod(a, b) | Atom::Min(a, b) | Atom::Max(a, b) => {
                 a.weight() + b.weight()
             }
@@ -394,6 +426,7 @@ impl Atom {
     fn is_non_negative(&self) -> bool {
         match self {
             Atom::Symbol(_) => true,
+            Atom::Unknown => false,
             Atom::FloorDiv(a, b) => a.is_non_negative() && b.is_non_negative(),
             Atom::Mod(_, b) => b.is_positive(),
             Atom::Min(a, b) => a.is_non_negative() && b.is_non_negative(),
@@ -410,6 +443,9 @@ fn floor_div(a: i64, b: i64) -> i64 {
 impl Add for Dim {
     type Output = Dim;
     fn add(mut self, other: Dim) -> Dim {
+        if !(self.is_known() && other.is_known()) {
+            return Dim::unknown();
+        }
         for (monomial, coefficient) in other.terms {
             self.add_term(monomial, coefficient);
         }
@@ -420,6 +456,9 @@ impl Add for Dim {
 impl Neg for Dim {
     type Output = Dim;
     fn neg(self) -> Dim {
+        if !self.is_known() {
+            return self;
+        }
         Dim { terms: self.terms.into_iter().map(|(m, c)| (m, c.saturating_neg())).collect() }
     }
 }
@@ -434,6 +473,9 @@ impl Sub for Dim {
 impl Mul for Dim {
     type Output = Dim;
     fn mul(self, other: Dim) -> Dim {
+        if !(self.is_known() && other.is_known()) {
+            return if self.is(0) || other.is(0) { Dim::from(0) } else { Dim::unknown() };
+        }
         if self.terms.len().saturating_mul(other.terms.len()) > MAX_TERMS {
             return Dim::from(i64::MAX);
         }
@@ -458,6 +500,7 @@ impl fmt::Display for Atom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Atom::Symbol(symbol) => write!(f, "{symbol}"),
+            Atom::Unknown => f.write_str("?"),
             Atom::FloorDiv(a, b) => write!(f, "floordiv({a}, {b})"),
             Atom::Mod(a, b) => write!(f, "mod({a}, {b})"),
             Atom::Min(a, b) => write!(f, "min({a}, {b})"),
@@ -467,7 +510,7 @@ impl fmt::Display for Atom {
 }
 
 impl fmt::Display for Dim {
-    /// Terms with the highest order first, the constant last: `4*N*H + N - 1`.
+    /// Terms with the highest order first, the constant last: `4*N*H + N - 1`. `?` for what is unknown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.terms.is_empty() {
             return f.write_str("0");
@@ -526,6 +569,22 @@ mod tests {
         check(Dim::symbol("a.b") * k(-2), "-2*\"a.b\"");
         assert_eq!((n.clone() * k(2) + k(1)).solve(7), Some((Symbol::new("N"), 3)));
         assert_eq!((n * k(2)).solve(7), None);
+    }
+
+    #[test]
+    fn what_is_unknown_takes_all_in() {
+        let (u, n) = (Dim::unknown(), Dim::symbol("N"));
+        let zero = Dim::from(0);
+        for dim in [u.clone(), u.clone() - u.clone(), u.clone() * n.clone() + n.clone(), -u.clone()] {
+            check(dim, "?");
+        }
+        for dim in [u.floor_div(&u), n.modulo(&u), u.minimum(&u), n.maximum(&u), zero.maximum(&u)] {
+            check(dim, "?");
+        }
+        check(u.clone() * zero, "0");
+        assert!(!u.is_known() && !u.is_non_negative() && u.as_const().is_none() && u.solve(3).is_none());
+        assert!(u.exact_quotient(&u).is_none());
+        assert_eq!(u.bind(&Bindings::from([(Symbol::new("N"), 7)])), u);
     }
 
     #[test]

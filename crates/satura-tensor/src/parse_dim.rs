@@ -93,6 +93,10 @@ impl Parser<'_> {
             let inner = self.sum()?;
             return if self.eat(')') { Ok(inner) } else { Err(self.fail("`)`")) };
         }
+        if first == '?' {
+            self.at += 1;
+            return Ok(Dim::unknown());
+        }
         if first.is_ascii_digit() {
             let len = self.rest().find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest().len());
             let value: i64 = self.rest()[..len].parse().map_err(|_| self.fail("a number below 2^63"))?;

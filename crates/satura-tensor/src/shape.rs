@@ -19,6 +19,11 @@ impl Shape {
         self.0.iter().map(|d| d.as_const().and_then(|v| usize::try_from(v).ok())).collect()
     }
 
+    /// Whether every dimension follows from symbols.
+    pub fn is_known(&self) -> bool {
+        self.0.iter().all(Dim::is_known)
+    }
+
     /// The number of elements, as an expression.
     pub fn elements(&self) -> Dim {
         self.0.iter().fold(Dim::from(1), |product, dim| product * dim.clone())
@@ -71,7 +76,7 @@ impl fmt::Display for Shape {
 ///
 /// Where one extent is 1 the other is taken. Two different extents of which neither is known to be 1 meet only if one of them
 /// is a constant other than 1: then the other must equal it at run time. Two different unknowns are taken to be the greater one's
-/// expression only when equal; otherwise the result is `max(a, b)`, which is right for 1 against n.
+/// expression only when equal; otherwise the result is `max(a, b)`, which is right for 1 against n. What depends on data stays unknown beside anything but a constant other than 1.
 pub fn broadcast_dims(a: &[Dim], b: &[Dim]) -> Result<Shape, (usize, Dim, Dim)> {
     let rank = a.len().max(b.len());
     let at = |dims: &[Dim], axis: usize| {

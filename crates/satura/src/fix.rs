@@ -48,7 +48,7 @@ fn deciding(graph: &Graph, node: &Node, keeps: &dyn Fn(&Op) -> bool) -> Vec<Valu
         let numbers = ty.dtype().is_some_and(|d| d.is_int() || d.is_float() || d == DType::Bool);
         numbers
             && rank.is_none_or(|rank| rank <= 1)
-            && graph.value(*value).known.is_none()
+            && graph.value(*value).known.as_ref().is_none_or(|known| !known.is_known())
             && graph.constant(*value).is_none()
     };
     let open = node.outputs.iter().any(|value| graph.ty(*value).sizes().is_none());

@@ -35,7 +35,7 @@ impl OpDef for BroadcastDyn {
     }
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Ok(vec![target(cx.shape(0)?, &cx.need_known(1)?.elements)?])
+        Ok(vec![target(cx.shape(0)?, &cx.vector(1)?)?])
     }
 
     fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {

@@ -2,7 +2,7 @@
 
 use super::support::bounded;
 use crate::{Arity, EvalCx, InferCx, OpDef, OpError};
-use satura_tensor::{DType, Shape, Tensor};
+use satura_tensor::{DType, Dim, Shape, Tensor};
 
 crate::attr_enum! {
     /// The channels of a decoded image.
@@ -25,6 +25,15 @@ crate::op_struct! {
     }
 }
 
+impl DecodeImage {
+    fn channels(&self) -> usize {
+        match self.format {
+            PixelFormat::Grayscale => 1,
+            PixelFormat::Rgb | PixelFormat::Bgr => 3,
+        }
+    }
+}
+
 impl OpDef for DecodeImage {
     const NAME: &'static str = "decode_image";
 
@@ -44,7 +53,8 @@ impl OpDef for DecodeImage {
             Some(shape) if shape.len() != 1 => {
                 Err(OpError::shape(format!("an image is a vector of bytes, its shape is {shape}")))
             }
-            _ => Err(OpError::unknown("the size of an image is in its bytes")),
+            // The size of an image is in its bytes.
+            _ => Ok(vec![Shape(vec![Dim::unknown(), Dim::unknown(), Dim::from(self.channels())])]),
         }
     }
 
@@ -56,8 +66,7 @@ impl OpDef for DecodeImage {
             PixelFormat::Bgr => rgb.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect(),
             PixelFormat::Grayscale => rgb.chunks_exact(3).map(|p| luma([p[0], p[1], p[2]])).collect(),
         };
-        let channels = if self.format == PixelFormat::Grayscale { 1 } else { 3 };
-        Ok(vec![Tensor::from_vec(pixels, &bounded(vec![height, width, channels])?)])
+        Ok(vec![Tensor::from_vec(pixels, &bounded(vec![height, width, self.channels()])?)])
     }
 }
 

@@ -153,13 +153,19 @@ impl OpDef for Loop {
             let Some(tensor) = each.as_tensor() else {
                 return Err(OpError::dtype(format!("stacked output {i} must be a tensor, it is {each}")));
             };
-            let lasting = each.symbols().iter().all(|symbol| !local.contains(symbol));
-            types.push(match (&tensor.shape, &trips) {
-                (Some(shape), Some(trips)) if lasting => {
-                    let dims = std::iter::once(trips.clone()).chain(shape.iter().cloned());
+            let lasting = |dim: &Dim| {
+                let mut symbols = Vec::new();
+                dim.collect_symbols(&mut symbols);
+                let lasts = symbols.iter().all(|symbol| !local.contains(symbol));
+                if lasts { dim.clone() } else { Dim::unknown() }
+            };
+            let trips = trips.clone().unwrap_or_else(Dim::unknown);
+            types.push(match &tensor.shape {
+                Some(shape) => {
+                    let dims = std::iter::once(trips).chain(shape.iter().map(lasting));
                     Type::tensor(tensor.dtype, dims.collect::<Shape>())
                 }
-                _ => Type::unranked(tensor.dtype),
+                None => Type::unranked(tensor.dtype),
             });
         }
         Ok(types)

@@ -2,7 +2,7 @@
 
 use super::checks::{floats, indices, same_extent};
 use crate::{Arity, EvalCx, InferCx, OpDef, OpError};
-use satura_tensor::{DType, Shape, Tensor};
+use satura_tensor::{DType, Dim, Shape, Tensor};
 
 crate::op_struct! {
     /// For each batch element and class, the boxes of the highest scores, without those that overlap one that was taken already: `boxes: [N, B, 4]` and `scores: [N, C, B]` of one
@@ -41,7 +41,7 @@ impl OpDef for NonMaxSuppression {
         if let (Ok(boxes), Ok(scores)) = (cx.shape(0), cx.shape(1)) {
             check(boxes, scores)?;
         }
-        Err(OpError::unknown("the number of boxes depends on the data"))
+        Ok(vec![Shape(vec![Dim::unknown(), Dim::from(3)])])
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
@@ -96,7 +96,7 @@ fn check(boxes: &Shape, scores: &Shape) -> Result<(), OpError> {
     let differ = || format!("boxes of shape {boxes} and scores of shape {scores}");
     same_extent(n, m, differ)?;
     same_extent(b, c, differ)?;
-    same_extent(four, &satura_tensor::Dim::from(4), || format!("boxes of shape {boxes}: a box has 4 numbers"))
+    same_extent(four, &Dim::from(4), || format!("boxes of shape {boxes}: a box has 4 numbers"))
 }
 
 /// An interval on each of two axes.

@@ -1,7 +1,7 @@
 //! Where a tensor is not zero.
 
 use crate::{Arity, EvalCx, InferCx, OpDef, OpError};
-use satura_tensor::{DType, Elements, Shape, Tensor, contiguous_strides};
+use satura_tensor::{DType, Dim, Elements, Shape, Tensor, contiguous_strides};
 
 crate::op_struct! {
     /// The positions of the elements that are not 0 (not false, not empty), in row-major order: `x` of rank `r` with `k` such elements gives `[r, k]`, i64. A scalar counts as
@@ -20,8 +20,9 @@ impl OpDef for NonZero {
         cx.dtype(0).map(|_| vec![DType::I64])
     }
 
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("the number of elements that are not zero depends on the data"))
+    fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
+        let axes = cx.shape(0).map_or(Dim::unknown(), |x| Dim::from(x.len().max(1)));
+        Ok(vec![Shape(vec![axes, Dim::unknown()])])
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {

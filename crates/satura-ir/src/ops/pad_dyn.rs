@@ -135,7 +135,9 @@ impl OpDef for PadDyn {
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
         check_scalar(cx, 2, "the padding value")?;
-        let pads = self.resolve(cx.shape(0)?, &cx.need_known(1)?.elements)?;
+        let from = cx.shape(0)?;
+        let open = || vec![Dim::unknown(); 2 * self.axes.as_ref().map_or(from.len(), Vec::len)];
+        let pads = self.resolve(from, &cx.vector(1).unwrap_or_else(|_| open()))?;
         Ok(vec![pads.iter().map(AxisPad::extent).collect()])
     }
 
@@ -167,13 +169,14 @@ impl Composite for PadDyn {
         if self.mode == PadMode::Constant {
             let all = |f: fn(&AxisPad) -> &Dim| pads.iter().map(|p| f(p).clone()).collect::<Vec<_>>();
             let sizes = all(|p| &p.kept);
-            if sizes[..] != from[..] {
+            if sizes[..] != from[..] || !from.is_known() {
                 x = cx.one(Slice { starts: all(|p| &p.start), sizes, steps: vec![1; from.len()] }, &[x])?;
             }
             return Ok(vec![cx.one(Pad { low: all(|p| &p.low), high: all(|p| &p.high) }, &[x, inputs[2]])?]);
         }
         for (axis, pad) in pads.iter().enumerate() {
-            if pad.kept == from[axis] && pad.extent() == from[axis] {
+            let extent = &from[axis];
+            if extent.is_known() && pad.kept == *extent && pad.extent() == *extent {
                 continue;
             }
             let taken = self.positions(pad, axis)?;

@@ -2,7 +2,7 @@
 
 use super::support::{bounded, check_scalar, exact};
 use super::{Add, Const, Iota, Mul};
-use crate::{Arity, Composite, Emit, EvalCx, InferCx, OpDef, OpError, SymTensor, ValueId};
+use crate::{Arity, Composite, Emit, EvalCx, InferCx, OpDef, OpError, OpErrorKind, SymTensor, ValueId};
 use satura_tensor::{DType, Dim, Elements, Shape, Tensor};
 
 crate::op_struct! {
@@ -48,8 +48,10 @@ impl OpDef for RangeDyn {
         for (i, what) in ["start", "limit", "delta"].into_iter().enumerate() {
             check_scalar(cx, i, what)?;
         }
-        let count = count(only(cx.need_known(0)?)?, only(cx.need_known(1)?)?, only(cx.need_known(2)?)?)?;
-        Ok(vec![Shape(vec![count])])
+        Ok(vec![Shape(vec![match count(&cx.scalar(0), &cx.scalar(1), &cx.scalar(2)) {
+            Err(error) if error.kind == OpErrorKind::Unknown => Dim::unknown(),
+            count => count?,
+        }])])
     }
 
     fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {

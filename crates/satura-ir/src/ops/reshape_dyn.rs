@@ -18,14 +18,23 @@ impl ReshapeDyn {
     /// The shape meant, for an input of shape `from` (`None` where the rank is not known).
     fn target(&self, from: Option<&Shape>, wanted: &[Dim]) -> Result<Shape, OpError> {
         let mut out = Vec::with_capacity(wanted.len());
+        // Extents that are taken over cancel from what is left, whatever they are.
+        let mut over = from.map_or_else(Vec::new, |from| from.iter().map(Some).collect());
+        let mut under = Vec::new();
         let mut open = None;
         for (axis, dim) in wanted.iter().enumerate() {
             let extent = match dim.as_const() {
                 Some(0) if !self.allow_zero => {
-                    let from = from.ok_or_else(|| OpError::unknown("the rank of input 0 is not known"))?;
-                    from.get(axis).cloned().ok_or_else(|| {
+                    let Some(from) = from else {
+                        out.push(Dim::unknown());
+                        continue;
+                    };
+                    let extent = from.get(axis).ok_or_else(|| {
                         OpError::shape(format!("the shape has 0 at axis {axis}, which {from} does not have"))
-                    })?
+                    })?;
+                    over[axis] = None;
+                    out.push(extent.clone());
+                    continue;
                 }
                 Some(-1) => {
                     if let Some(first) = open.replace(axis) {
@@ -36,27 +45,34 @@ impl ReshapeDyn {
                 Some(value) if value < 0 => {
                     return Err(OpError::shape(format!("the shape has {value} at axis {axis}")));
                 }
-                _ => dim.clone(),
+                _ => {
+                    under.push(dim.clone());
+                    dim.clone()
+                }
             };
             out.push(extent);
         }
         if let Some(axis) = open {
-            let from = from.ok_or_else(|| OpError::unknown("the rank of input 0 is not known"))?;
-            out[axis] = rest(from, &out)?;
+            if out.iter().any(|d| d.is(0)) {
+                return Err(OpError::shape(
+                    "the shape has -1 beside an extent of 0, so what is left is not defined",
+                ));
+            }
+            out[axis] = match from {
+                Some(from) => rest(from, over.into_iter().flatten().cloned().collect(), &under)?,
+                None => Dim::unknown(),
+            };
         }
         Ok(Shape(out))
     }
 }
 
-/// The extent that `wanted`, with 1 for it, lacks to hold the elements of `from`.
-fn rest(from: &Shape, wanted: &[Dim]) -> Result<Dim, OpError> {
-    if wanted.iter().any(|d| d.is(0)) {
-        return Err(OpError::shape("the shape has -1 beside an extent of 0, so what is left is not defined"));
-    }
+/// The extent that `wanted` lacks to hold the elements of the extents `over` of `from`.
+fn rest(from: &Shape, mut over: Vec<Dim>, wanted: &[Dim]) -> Result<Dim, OpError> {
     // Equal extents cancel first: the quotient of two sums is exact only where they are the same.
-    let (mut over, mut under) = (from.to_vec(), Vec::new());
+    let mut under = Vec::new();
     for dim in wanted {
-        match over.iter().position(|d| d == dim) {
+        match over.iter().position(|d| d == dim && d.is_known()) {
             Some(at) => drop(over.swap_remove(at)),
             None => under.push(dim.clone()),
         }
@@ -85,7 +101,7 @@ impl OpDef for ReshapeDyn {
     }
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        let shape = self.target(cx.shape(0).ok(), &cx.need_known(1)?.elements)?;
+        let shape = self.target(cx.shape(0).ok(), &cx.vector(1)?)?;
         Reshape { shape }.shapes(cx)
     }
 

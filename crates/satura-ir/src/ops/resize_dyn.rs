@@ -4,7 +4,7 @@ use super::checks::{floats, indices, output_sizes};
 use super::resize::{CoordMode, NearestMode, Resize, ResizeMode, resized_dtype};
 use super::{axis_index, axis_indices};
 use crate::attr::Real;
-use crate::{Arity, Composite, Emit, EvalCx, InferCx, OpDef, OpError, ValueId};
+use crate::{Arity, Composite, Emit, EvalCx, InferCx, OpDef, OpError, OpErrorKind, ValueId};
 use satura_tensor::{DType, Dim, Shape, Tensor};
 
 crate::attr_enum! {
@@ -31,7 +31,7 @@ crate::attr_enum! {
 
 crate::op_struct! {
     /// [`Resize`](super::Resize) of input 0, `x`, to what input 1 says: a vector of f32 scales, or of i64 sizes, one for each of `axes`. The shape follows where that is a
-    /// constant (scales), or known (sizes). Extents by scale are the f32 product of extent and scale, rounded down.
+    /// constant (scales), or known (sizes); else the extents of `axes` are unknown. Extents by scale are the f32 product of extent and scale, rounded down.
     pub struct ResizeDyn {
         /// How elements are computed.
         pub mode: ResizeMode,
@@ -72,15 +72,20 @@ impl OpDef for ResizeDyn {
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
         let x = cx.shape(0)?;
-        axis_indices(self.axes.as_deref(), x.len())?;
-        let shape = match self.by {
-            ResizeBy::Scales => {
-                let scales = cx.constant(1).ok_or_else(|| OpError::unknown("the scales are not known"))?;
-                self.by_scales(x, &floats(Self::NAME, scales)?)?.0
-            }
-            ResizeBy::Sizes => self.by_sizes(x, &cx.need_known(1)?.elements)?.0,
+        let axes = axis_indices(self.axes.as_deref(), x.len())?;
+        let target = match (self.by, cx.constant(1)) {
+            (ResizeBy::Scales, Some(scales)) => self.by_scales(x, &floats(Self::NAME, scales)?),
+            (ResizeBy::Scales, None) => Err(OpError::unknown("the scales are not known")),
+            (ResizeBy::Sizes, _) => cx.vector(1).and_then(|sizes| self.by_sizes(x, &sizes)),
         };
-        Ok(vec![shape])
+        match target {
+            Err(error) if error.kind == OpErrorKind::Unknown => {
+                let mut shape = x.clone();
+                axes.into_iter().for_each(|axis| shape.0[axis] = Dim::unknown());
+                Ok(vec![shape])
+            }
+            target => Ok(vec![target?.0]),
+        }
     }
 
     fn eval(&self, inputs: &[Tensor], cx: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {
@@ -198,7 +203,7 @@ fn scaled_extent(extent: &Dim, scale: f64) -> Option<Dim> {
 
 /// The scale from one extent to another.
 fn ratio(to: &Dim, from: &Dim) -> Result<f64, OpError> {
-    if to == from {
+    if to == from && to.is_known() {
         return Ok(1.0);
     }
     if let (Some(to), Some(from)) = (to.as_const(), from.as_const()) {

@@ -3,7 +3,7 @@
 use super::sequence::{item_type, items};
 use super::{Concat, axis_index};
 use crate::{Arity, Datum, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::Tensor;
+use satura_tensor::{Dim, Tensor};
 
 crate::op_struct! {
     /// The tensors of a sequence one after the other along an axis, which with `stack` is a new one. There must be at least one.
@@ -23,10 +23,20 @@ impl OpDef for SeqConcat {
     }
 
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
-        match item_type(cx, 0)?.dtype() {
-            Some(dtype) => Ok(vec![Type::unranked(dtype)]),
-            None => Err(OpError::dtype(format!("a sequence of tensors is expected, got {}", cx.ty(0)))),
+        let Type::Tensor(item) = item_type(cx, 0)? else {
+            return Err(OpError::dtype(format!("a sequence of tensors is expected, got {}", cx.ty(0))));
+        };
+        let Some(shape) = &item.shape else { return Ok(vec![Type::unranked(item.dtype)]) };
+        let axis = axis_index(self.axis, shape.len() + usize::from(self.stack))?;
+        // Items have sizes of their own, so a symbol is not one number; and how many there are is not known.
+        let constant = |dim: &Dim| if dim.as_const().is_some() { dim.clone() } else { Dim::unknown() };
+        let mut dims: Vec<Dim> = shape.iter().map(constant).collect();
+        if self.stack {
+            dims.insert(axis, Dim::unknown());
+        } else {
+            dims[axis] = Dim::unknown();
         }
+        Ok(vec![Type::tensor(item.dtype, dims)])
     }
 
     fn eval_data(&self, inputs: &[Datum], cx: &EvalCx<'_>) -> Result<Vec<Datum>, OpError> {

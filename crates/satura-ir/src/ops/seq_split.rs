@@ -41,13 +41,10 @@ impl OpDef for SeqSplit {
                         dims[axis] = Dim::from(1);
                         Type::tensor(dtype, dims)
                     }
-                    _ => match equal_extent(cx, &shape[axis]) {
-                        Some(extent) => {
-                            dims[axis] = extent;
-                            Type::tensor(dtype, dims)
-                        }
-                        None => Type::unranked(dtype),
-                    },
+                    _ => {
+                        dims[axis] = equal_extent(cx, &shape[axis]).unwrap_or_else(Dim::unknown);
+                        Type::tensor(dtype, dims)
+                    }
                 }
             }
         };

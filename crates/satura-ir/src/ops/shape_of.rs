@@ -38,7 +38,8 @@ impl OpDef for ShapeOf {
     }
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Ok(vec![Shape(vec![Dim::from(self.range(cx.shape(0)?.len()).len())])])
+        let count = cx.shape(0).map_or(Dim::unknown(), |x| Dim::from(self.range(x.len()).len()));
+        Ok(vec![Shape(vec![count])])
     }
 
     fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {

@@ -101,8 +101,12 @@ impl OpDef for SliceDyn {
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
         let from = cx.shape(0)?;
-        let slice = self.resolve(from, &cx.need_known(1)?.elements, &cx.need_known(2)?.elements)?;
-        slice.shapes(cx)
+        let (starts, ends) = (cx.vector(1), cx.vector(2));
+        // As many as there are axes, or as the other input has; else each axis may be a part.
+        let count = [starts.as_ref().ok(), ends.as_ref().ok()].into_iter().flatten().next().map(Vec::len);
+        let count = self.axes.as_ref().map(Vec::len).or(count).unwrap_or(from.len());
+        let bounds = |given: Result<Vec<Dim>, OpError>| given.unwrap_or_else(|_| vec![Dim::unknown(); count]);
+        self.resolve(from, &bounds(starts), &bounds(ends))?.shapes(cx)
     }
 
     fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {

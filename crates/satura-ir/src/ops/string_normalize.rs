@@ -1,7 +1,7 @@
 //! Texts without stop words, in one case.
 
 use crate::{Arity, EvalCx, InferCx, OpDef, OpError};
-use satura_tensor::{DType, Elements, Shape, Tensor};
+use satura_tensor::{DType, Dim, Elements, Shape, Tensor};
 
 crate::attr_enum! {
     /// What becomes of the case of letters.
@@ -44,16 +44,14 @@ impl OpDef for StringNormalize {
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
         let x = cx.shape(0)?;
-        let row = match &x[..] {
-            [_] => true,
-            [rows, _] => rows.as_const().is_none_or(|rows| rows == 1),
-            _ => false,
+        // How many texts are left depends on the data.
+        let left = match &x[..] {
+            [_] => vec![Dim::unknown()],
+            [rows, _] if rows.as_const().is_none_or(|rows| rows == 1) => vec![Dim::from(1), Dim::unknown()],
+            _ => return Err(wrong_shape(x)),
         };
-        match (row, self.stop_words.is_empty(), x.elements().is_positive()) {
-            (false, ..) => Err(wrong_shape(x)),
-            (true, true, true) => Ok(vec![x.clone()]),
-            _ => Err(OpError::unknown("how many texts are left depends on the data")),
-        }
+        let all = self.stop_words.is_empty() && x.elements().is_positive();
+        Ok(vec![if all { x.clone() } else { Shape(left) }])
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {

@@ -1,8 +1,8 @@
 //! Texts cut into parts.
 
 use super::support::bounded;
-use crate::{Arity, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::{DType, Elements, Shape, Tensor};
+use crate::{Arity, EvalCx, InferCx, OpDef, OpError};
+use satura_tensor::{DType, Dim, Elements, Shape, Tensor};
 
 crate::op_struct! {
     /// Each text of `x: [..]` cut into parts. Two outputs: the parts `[.., K]`, K that of the text of most parts, filled up with empty texts; and how many parts each text has,
@@ -36,15 +36,11 @@ impl OpDef for StringSplit {
         }
     }
 
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("how many parts a text has depends on the data"))
-    }
-
-    /// The counts have the shape of the input; the rank of the parts is known where that of the input is, which a type cannot say.
-    fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
-        let dtypes = self.dtypes(cx)?;
-        let counts = cx.shape(0).map_or(Type::unranked(DType::I64), |x| Type::tensor(DType::I64, x.clone()));
-        Ok(vec![Type::unranked(dtypes[0]), counts])
+    /// How many parts a text has depends on the data.
+    fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
+        let counts = cx.shape(0)?;
+        let parts = counts.iter().cloned().chain([Dim::unknown()]).collect();
+        Ok(vec![parts, counts.clone()])
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {

@@ -40,7 +40,9 @@ impl OpDef for TileDyn {
     }
 
     fn shapes(&self, cx: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Ok(vec![target(cx.shape(0)?, &cx.need_known(1)?.elements)?])
+        let from = cx.shape(0)?;
+        let repeats = cx.vector(1).unwrap_or_else(|_| vec![Dim::unknown(); from.len()]);
+        Ok(vec![target(from, &repeats)?])
     }
 
     fn values(&self, cx: &InferCx<'_>) -> Option<SymTensor> {

@@ -3,7 +3,7 @@
 use super::axis_index;
 use super::ordering::compare;
 use crate::{Arity, EvalCx, InferCx, OpDef, OpError, Type};
-use satura_tensor::{DType, Shape, Tensor};
+use satura_tensor::{DType, Dim, Shape, Tensor};
 use std::cmp::Ordering;
 
 crate::op_struct! {
@@ -29,25 +29,25 @@ impl OpDef for Unique {
         4
     }
 
-    fn dtypes(&self, cx: &InferCx<'_>) -> Result<Vec<DType>, OpError> {
-        Ok(vec![cx.dtype(0)?, DType::I64, DType::I64, DType::I64])
-    }
-
-    fn shapes(&self, _: &InferCx<'_>) -> Result<Vec<Shape>, OpError> {
-        Err(OpError::unknown("the number of unique elements depends on the data"))
-    }
-
-    /// Only the third output has a shape that follows from the input's.
+    /// How many elements are unique depends on the data; how many there are does not.
     fn types(&self, cx: &InferCx<'_>) -> Result<Vec<Type>, OpError> {
-        let mut types: Vec<Type> = self.dtypes(cx)?.into_iter().map(Type::unranked).collect();
-        if let Ok(x) = cx.shape(0) {
-            let count = match self.axis {
-                Some(axis) => x[axis_index(axis, x.len())?].clone(),
-                None => x.elements(),
-            };
-            types[2] = Type::tensor(DType::I64, Shape(vec![count]));
-        }
-        Ok(types)
+        let vector = |count: Dim| Shape(vec![count]);
+        let (kept, count) = match (cx.shape(0).ok(), self.axis) {
+            (Some(x), Some(axis)) => {
+                let axis = axis_index(axis, x.len())?;
+                let mut kept = x.clone();
+                let count = std::mem::replace(&mut kept.0[axis], Dim::unknown());
+                (Some(kept), count)
+            }
+            (Some(x), None) => (Some(vector(Dim::unknown())), x.elements()),
+            (None, None) => (Some(vector(Dim::unknown())), Dim::unknown()),
+            (None, Some(_)) => (None, Dim::unknown()),
+        };
+        let dtype = cx.dtype(0)?;
+        let kept = kept.map_or_else(|| Type::unranked(dtype), |shape| Type::tensor(dtype, shape));
+        let [first, each, counts] =
+            [Dim::unknown(), count, Dim::unknown()].map(|n| Type::tensor(DType::I64, vector(n)));
+        Ok(vec![kept, first, each, counts])
     }
 
     fn eval(&self, inputs: &[Tensor], _: &EvalCx<'_>) -> Result<Vec<Tensor>, OpError> {

@@ -350,8 +350,8 @@ impl<'a> Parser<'a> {
                 if !ty.accepts(&declared) {
                     return self.error_at(op_at, format!("{} gives {ty}, not {declared}", op.name()));
                 }
-                if ty.shape().is_none() {
-                    *ty = declared;
+                if !ty.is_known() {
+                    *ty = if ty.shape().is_some() { ty.refined_by(&declared) } else { declared };
                 }
             }
         }

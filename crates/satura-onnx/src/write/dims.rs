@@ -61,6 +61,9 @@ fn value_of(cx: &mut Cx<'_>, atom: &Atom) -> Result<Name, NoForm> {
     let pair = |cx: &mut Cx<'_>, a: &Dim, b: &Dim| Ok::<_, NoForm>([element(cx, a)?, element(cx, b)?]);
     Ok(match atom {
         Atom::Symbol(symbol) => symbol_value(cx, symbol)?,
+        Atom::Unknown => {
+            return Err(NoForm::new("an extent that only a run shows cannot be computed before"));
+        }
         Atom::Mod(a, b) => {
             let operands = pair(cx, a, b)?;
             cx.node("Mod", &operands, Vec::new())

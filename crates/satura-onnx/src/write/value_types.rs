@@ -48,6 +48,9 @@ pub(super) fn type_proto(ty: &Type) -> TypeProto {
 
 /// A number, a name, or an expression that reads back as it is; nothing where there is no such text.
 fn dimension(dim: &Dim) -> Dimension {
+    if !dim.is_known() {
+        return Dimension { value: None };
+    }
     if let Some(size) = dim.as_const() {
         return Dimension { value: Some(dimension::Value::DimValue(size)) };
     }

@@ -126,7 +126,9 @@ fn places(
 
 /// The one number in a tensor, as far as it is known.
 fn known_dim(cx: &NodeCx<'_>, value: ValueId) -> Result<Dim, Diagnostic> {
-    if let Some([dim]) = cx.graph.value(value).known.as_ref().map(|known| &known.elements[..]) {
+    if let Some([dim]) = cx.graph.value(value).known.as_ref().map(|known| &known.elements[..])
+        && dim.is_known()
+    {
         return Ok(dim.clone());
     }
     match cx.need_ints(value, "the total length")?[..] {
