@@ -4,6 +4,7 @@ use super::elementwise::scalar;
 use super::movement::as_i64;
 use crate::node::{Converted, NodeCx, sizes};
 use satura_import::{Code, Diagnostic};
+use satura_ir::ValueId;
 use satura_ir::ops::{self, ScatterKind};
 use satura_tensor::{DType, Dim, Shape, Tensor};
 
@@ -63,23 +64,12 @@ pub(super) fn one_hot(cx: &mut NodeCx<'_>) -> Converted {
     let axis = cx.attrs.int("axis")?.unwrap_or(-1);
     let rank = cx.need_rank(indices, "a new axis in it")?;
     let axis = ops::axis_index(axis, rank + 1)?;
-    let depth = cx.graph.constant(depth).and_then(|t| satura_tensor::cast(t, DType::I64));
-    let depth = match depth.as_ref().and_then(|t| t.as_slice::<i64>()).as_deref() {
-        Some([depth]) => *depth,
-        _ => return Err(Diagnostic::error(Code::NotConstant, "the depth must be one constant number")),
-    };
-    if !(0..=i64::from(i32::MAX)).contains(&depth) {
-        return Err(Diagnostic::error(Code::BadValue, format!("a depth of {depth} is out of range")));
-    }
     let wide = match cx.dtype(indices)? {
         DType::I64 | DType::I32 => as_i64(cx, indices)?,
         _ => cx.one(ops::Cast { to: DType::I64 }, &[indices])?,
     };
     let spread = cx.one(ops::Unsqueeze { axes: vec![i64::try_from(axis).unwrap_or(0)] }, &[wide])?;
-    let mut shape = vec![Dim::from(1); rank + 1];
-    shape[axis] = Dim::from(depth);
-    let positions = cx.one(ops::Iota { dtype: DType::I64, shape: Shape(shape), axis }, &[])?;
-    let size = cx.constant(Tensor::scalar(depth))?;
+    let (positions, size) = positions(cx, depth, axis, rank + 1)?;
     let negative = cx.one(ops::Sub {}, &[positions, size])?;
     let at_front = cx.one(ops::Equal {}, &[spread, positions])?;
     let at_back = cx.one(ops::Equal {}, &[spread, negative])?;
@@ -91,4 +81,32 @@ pub(super) fn one_hot(cx: &mut NodeCx<'_>) -> Converted {
     };
     let (off, on) = (value(0)?, value(1)?);
     cx.emit(ops::Select {}, &[hit, on, off])
+}
+
+/// The positions of an axis of extent `depth` among `rank` axes, and the depth, an i64 scalar.
+fn positions(
+    cx: &mut NodeCx<'_>,
+    depth: ValueId,
+    axis: usize,
+    rank: usize,
+) -> Result<(ValueId, ValueId), Diagnostic> {
+    let known = cx.graph.constant(depth).and_then(|t| satura_tensor::cast(t, DType::I64));
+    if let Some(known) = known {
+        let [depth] = known.as_slice::<i64>().unwrap_or_default()[..] else {
+            return Err(Diagnostic::error(Code::Shape, "the depth must be one number"));
+        };
+        if !(0..=i64::from(i32::MAX)).contains(&depth) {
+            return Err(Diagnostic::error(Code::BadValue, format!("a depth of {depth} is out of range")));
+        }
+        let mut shape = vec![Dim::from(1); rank];
+        shape[axis] = Dim::from(depth);
+        let positions = cx.one(ops::Iota { dtype: DType::I64, shape: Shape(shape), axis }, &[])?;
+        return Ok((positions, cx.constant(Tensor::scalar(depth))?));
+    }
+    let depth = scalar(cx, depth, "the depth")?;
+    let size = cx.cast(depth, DType::I64)?;
+    let (zero, one) = (cx.constant(Tensor::scalar(0i64))?, cx.constant(Tensor::scalar(1i64))?);
+    let row = cx.one(ops::RangeDyn {}, &[zero, size, one])?;
+    let others = (0..rank).filter(|at| *at != axis).map(|at| i64::try_from(at).unwrap_or(i64::MAX)).collect();
+    Ok((cx.one(ops::Unsqueeze { axes: others }, &[row])?, size))
 }

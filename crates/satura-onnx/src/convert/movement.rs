@@ -75,10 +75,31 @@ pub(super) fn slice(cx: &mut NodeCx<'_>) -> Converted {
         return cx.emit(ops::SliceDyn { axes, steps: None }, &[x, starts, ends]);
     }
     let ([x, starts, ends], [axes, steps]) = cx.args()?;
-    let axes = axes.map(|axes| cx.need_ints(axes, "the axes")).transpose()?;
-    let steps = steps.map(|steps| cx.need_ints(steps, "the steps")).transpose()?;
-    let (starts, ends) = (as_i64(cx, starts)?, as_i64(cx, ends)?);
-    cx.emit(ops::SliceDyn { axes, steps }, &[x, starts, ends])
+    let mut inputs = vec![x, as_i64(cx, starts)?, as_i64(cx, ends)?];
+    let mut op = ops::SliceDyn {
+        axes: axes.and_then(|axes| cx.ints(axes)),
+        steps: steps.and_then(|steps| cx.ints(steps)),
+    };
+    let late_steps = steps.filter(|_| op.steps.is_none());
+    if let Some(axes) = axes.filter(|_| op.axes.is_none() || late_steps.is_some()) {
+        op.axes = None;
+        inputs.push(as_i64(cx, axes)?);
+    }
+    if let Some(steps) = late_steps {
+        if axes.is_none() {
+            let first = first_axes(cx, inputs[1])?;
+            inputs.push(first);
+        }
+        inputs.push(as_i64(cx, steps)?);
+    }
+    cx.emit(op, &inputs)
+}
+
+/// The axes that bounds are of where none are given.
+fn first_axes(cx: &mut NodeCx<'_>, starts: ValueId) -> Result<ValueId, Diagnostic> {
+    let count = cx.dims_of::<1>(starts, "the starts")?;
+    let count = cx.constant_dim(&count[0], "the number of starts")?;
+    cx.vector((0..).take(count).collect())
 }
 
 const PAD_MODES: &[(&str, ops::PadMode)] = &[
@@ -128,7 +149,7 @@ pub(super) fn unsqueeze(cx: &mut NodeCx<'_>) -> Converted {
 }
 
 /// Parts of given sizes (an attribute before operator set 13, an input since), or equal ones: as many as there are outputs, or as `num_outputs` says from 18 on,
-/// the last one then being smaller where the extent is no multiple.
+/// the last one then being smaller where the extent is no multiple. It is so too where the extent is not known before the model runs.
 pub(super) fn split(cx: &mut NodeCx<'_>) -> Converted {
     let ([x], [input]) = cx.args()?;
     let axis = cx.attrs.int("axis")?.unwrap_or(0);
@@ -149,7 +170,10 @@ pub(super) fn split(cx: &mut NodeCx<'_>) -> Converted {
     }
     let sizes = match sizes {
         Some(sizes) => sizes,
-        None => equal_parts(cx, x, axis, parts)?,
+        None => match equal_parts(cx, x, axis, parts)? {
+            Parts::Sizes(sizes) => sizes,
+            Parts::Late(count) => return late_parts(cx, x, axis, count),
+        },
     };
     if sizes.len() != cx.outputs.len() {
         return Err(Diagnostic::error(
@@ -165,7 +189,30 @@ pub(super) fn split(cx: &mut NodeCx<'_>) -> Converted {
     cx.emit(op, &[x])
 }
 
-fn equal_parts(cx: &NodeCx<'_>, x: ValueId, axis: i64, parts: Option<i64>) -> Result<Vec<i64>, Diagnostic> {
+/// Equal parts: their sizes, or how many they are where the extent is not constant.
+enum Parts {
+    Sizes(Vec<i64>),
+    Late(i64),
+}
+
+/// Equal parts of an extent that a run computes.
+fn late_parts(cx: &mut NodeCx<'_>, x: ValueId, axis: i64, count: i64) -> Converted {
+    let extent =
+        cx.one(ops::ShapeOf { start: axis, end: axis.checked_add(1).filter(|end| *end != 0) }, &[x])?;
+    let (more, by) = (cx.vector(vec![count - 1])?, cx.vector(vec![count])?);
+    let size = cx.add(extent, more)?;
+    let size = cx.div(size, by)?;
+    let bounds = (0..=count)
+        .map(|i| {
+            let i = cx.vector(vec![i])?;
+            cx.mul(size, i)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let op = ops::SliceDyn { axes: Some(vec![axis]), steps: None };
+    bounds.windows(2).map(|bounds| cx.one(op.clone(), &[x, bounds[0], bounds[1]])).collect()
+}
+
+fn equal_parts(cx: &NodeCx<'_>, x: ValueId, axis: i64, parts: Option<i64>) -> Result<Parts, Diagnostic> {
     let outputs = cx.outputs.len();
     let wanted = match parts {
         Some(parts) => usize::try_from(parts)
@@ -174,15 +221,10 @@ fn equal_parts(cx: &NodeCx<'_>, x: ValueId, axis: i64, parts: Option<i64>) -> Re
             .ok_or_else(|| bad_attribute("num_outputs", format!("{parts} parts, but {outputs} outputs")))?,
         None => outputs,
     };
-    let rank = cx.need_rank(x, "splitting it")?;
-    let axis = ops::axis_index(axis, rank)?;
-    let extent = cx.shape(x).and_then(|s| s[axis].as_const()).ok_or_else(|| {
-        Diagnostic::error(
-            Code::NotConstant,
-            format!("axis {axis} is split into equal parts, but its extent is not known"),
-        )
-    })?;
     let count = i64::try_from(wanted).unwrap_or(i64::MAX).max(1);
+    let Some(shape) = cx.shape(x) else { return Ok(Parts::Late(count)) };
+    let axis = ops::axis_index(axis, shape.len())?;
+    let Some(extent) = shape[axis].as_const() else { return Ok(Parts::Late(count)) };
     let size = Dim::from(extent).ceil_div(&Dim::from(count)).as_const().unwrap_or(extent);
     if size * count != extent && parts.is_none() {
         return Err(Diagnostic::error(
@@ -197,7 +239,7 @@ fn equal_parts(cx: &NodeCx<'_>, x: ValueId, axis: i64, parts: Option<i64>) -> Re
             format!("extent {extent} does not split into {count} parts of {size}"),
         ));
     }
-    Ok((0..count).map(|i| if i + 1 == count { last } else { size }).collect())
+    Ok(Parts::Sizes((0..count).map(|i| if i + 1 == count { last } else { size }).collect()))
 }
 
 pub(super) fn expand(cx: &mut NodeCx<'_>) -> Converted {

@@ -114,13 +114,15 @@ fn end(op: &ops::Slice, axis: usize) -> Dim {
 pub(super) fn slice_dyn(cx: &mut Cx<'_>, op: &ops::SliceDyn) -> Form {
     let (x, dtype) = carried(cx, ANY)?;
     let mut inputs = vec![x, cx.input(1), cx.input(2)];
-    match (&op.axes, &op.steps) {
-        (None, None) => {}
-        (Some(axes), None) => inputs.push(cx.vector(axes)),
-        (axes, Some(steps)) => {
-            inputs.push(axes.as_ref().map_or_else(|| "".into(), |axes| cx.vector(axes)));
-            inputs.push(cx.vector(steps));
-        }
+    for (i, attribute) in [(3, &op.axes), (4, &op.steps)] {
+        inputs.push(match attribute {
+            Some(numbers) => cx.vector(numbers),
+            None if i < cx.count() => cx.input(i),
+            None => "".into(),
+        });
+    }
+    while inputs.last().is_some_and(|name| name.is_empty()) {
+        inputs.pop();
     }
     cx.result_as(dtype, "Slice", &inputs, Vec::new())
 }
