@@ -86,11 +86,19 @@ impl Vjp<'_> {
 
     /// The value in another shape of as many elements; itself if it has it.
     pub(crate) fn reshape(&mut self, x: ValueId, shape: Shape) -> Emitted {
-        if self.shape(x)? == shape { Ok(x) } else { self.one(ops::Reshape { shape }, &[x]) }
+        if shape.is_known() && self.shape(x)? == shape {
+            Ok(x)
+        } else {
+            self.one(ops::Reshape { shape }, &[x])
+        }
     }
 
     pub(crate) fn broadcast(&mut self, x: ValueId, shape: Shape) -> Emitted {
-        if self.shape(x)? == shape { Ok(x) } else { self.one(ops::Broadcast { shape }, &[x]) }
+        if shape.is_known() && self.shape(x)? == shape {
+            Ok(x)
+        } else {
+            self.one(ops::Broadcast { shape }, &[x])
+        }
     }
 
     pub(crate) fn transpose(&mut self, x: ValueId, perm: Vec<usize>) -> Emitted {
@@ -115,7 +123,7 @@ impl Vjp<'_> {
     /// The gradient of a value that was broadcast: the sum over all copies of each element.
     pub(crate) fn unbroadcast(&mut self, gradient: ValueId, of: ValueId) -> Emitted {
         let (from, to) = (self.shape(gradient)?, self.shape(of)?);
-        if from == to {
+        if from == to && to.is_known() {
             return Ok(gradient);
         }
         let new = from.len().checked_sub(to.len());
@@ -123,7 +131,7 @@ impl Vjp<'_> {
         let mut axes: Vec<usize> = (0..new).collect();
         for (axis, extent) in to.iter().enumerate() {
             let repeated = &from[new + axis];
-            if extent == repeated {
+            if extent == repeated && extent.is_known() {
                 continue;
             }
             if !extent.is(1) {
