@@ -159,13 +159,14 @@ fn ops_that_the_operator_set_cannot_say() {
             let to = Message::new().bytes(1, "to").int(3, 2).int(20, 2);
             node("Cast", name, &["x"], &[output]).message(5, &to)
         };
+        let scalar = Message::new().bytes(1, "keepdims").int(3, 0).int(20, 2);
         let nodes = [
             cast("bytes", "b"),
             image("first", "b", "i"),
             image("second", "b", "j"),
             node("Add", "both", &["i", "j"], &["k"]),
             node("CastLike", "floats", &["k", "x"], &["f"]),
-            node("ReduceSum", "sum", &["f"], &["s"]),
+            node("ReduceSum", "sum", &["f"], &["s"]).message(5, &scalar),
             node("Add", "last", &["s", "x"], &["y"]),
         ];
         crate::onnx::model_of(20, &nodes, &[])
