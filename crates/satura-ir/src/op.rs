@@ -21,18 +21,27 @@ pub struct Algebra {
     pub associative: bool,
     /// Only moves or repeats elements of its input: no arithmetic.
     pub movement: bool,
+    /// Draws random numbers: no pass computes it beforehand, for each run is to draw them, and whoever writes the model out wants to find them drawn.
+    pub random: bool,
 }
 
 impl Algebra {
     /// No facts.
-    pub const NONE: Algebra =
-        Algebra { elementwise: false, commutative: false, associative: false, movement: false };
+    pub const NONE: Algebra = Algebra {
+        elementwise: false,
+        commutative: false,
+        associative: false,
+        movement: false,
+        random: false,
+    };
     /// Elementwise.
     pub const ELEMENTWISE: Algebra = Algebra { elementwise: true, ..Algebra::NONE };
     /// Elementwise, commutative and associative.
     pub const RING: Algebra = Algebra { commutative: true, associative: true, ..Algebra::ELEMENTWISE };
     /// Only moves elements.
     pub const MOVEMENT: Algebra = Algebra { movement: true, ..Algebra::NONE };
+    /// Draws random numbers.
+    pub const RANDOM: Algebra = Algebra { random: true, ..Algebra::NONE };
 }
 
 /// An operation: attributes, shape rule, and naive evaluation, which defines its result.

@@ -49,8 +49,7 @@ fn known(g: &View<'_>, n: NodeId) -> Result<Patch, Skip> {
 
 fn constant(g: &View<'_>, n: NodeId, options: &Options) -> Result<Patch, Skip> {
     let node = g.node(n);
-    // Random numbers are drawn in each run, and whoever writes the model out wants to find them drawn.
-    if matches!(node.op, Op::Const(_) | Op::Random(_)) || !node.regions.is_empty() {
+    if matches!(node.op, Op::Const(_)) || node.op.algebra().random || !node.regions.is_empty() {
         return Err(Skip::NoMatch);
     }
     let inputs: Vec<Tensor> =

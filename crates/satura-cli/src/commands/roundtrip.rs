@@ -4,7 +4,7 @@ use super::suite::{self, Case, Verdict};
 use crate::args::RoundtripArgs;
 use crate::report::Failure;
 use crate::{Context, Outcome};
-use satura::ir::{Datum, Graph, Type};
+use satura::ir::{Datum, Graph, Op, Type};
 use satura::tensor::Elements;
 use satura::{
     Device, DeviceKind, Error, Inputs, LoadOptions, Model, SaveOptions, Session, compare_data, load,
@@ -68,6 +68,11 @@ fn judge(
             // Without parts every op is the same one, so every bit has to be.
             let comparison = compare_data(actual, expected, case.tolerance(expected));
             if saved.expanded.is_empty() || !comparison.agrees() {
+                if comparison.same_type && draws_anew(&first.graph) {
+                    return Err(Verdict::Unsupported(
+                        "random numbers without a seed: each reading draws others".to_owned(),
+                    ));
+                }
                 let kinds = if comparison.same_type {
                     String::new()
                 } else {
@@ -93,6 +98,18 @@ fn outputs(
     let mut inputs = inputs.clone();
     inputs.retain(|name, _| !fixed.contains(name));
     Session::new(model, device, Default::default()).run(&inputs)
+}
+
+/// Whether random numbers are drawn that no seed of the model fixes.
+fn draws_anew(graph: &Graph) -> bool {
+    graph.nodes().any(|(_, node)| {
+        let seed = match &node.op {
+            Op::Random(op) => op.seed,
+            Op::Dropout(op) => op.seed,
+            _ => Some(0),
+        };
+        seed.is_none() || node.regions.iter().any(draws_anew)
+    })
 }
 
 /// Names and types of inputs and outputs, in order.

@@ -76,7 +76,8 @@ impl Conv {
         }
     }
 
-    fn shape(&self, x: &Shape, w: &Shape) -> Result<Shape, OpError> {
+    /// The shape for an input and weights of these shapes.
+    pub(super) fn shape(&self, x: &Shape, w: &Shape) -> Result<Shape, OpError> {
         let spatial = spatial_axes(Self::NAME, x)?;
         self.window().check(spatial)?;
         let (outputs, kernel) = check_weights(x, w, self.groups)?;

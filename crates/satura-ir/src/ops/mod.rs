@@ -27,6 +27,7 @@ mod clip;
 mod concat;
 mod constant;
 mod conv;
+mod conv_integer;
 mod conv_transpose;
 mod cos;
 mod cosh;
@@ -36,6 +37,7 @@ mod det;
 mod dft;
 mod dict_vectorize;
 mod div;
+mod dropout;
 mod elu;
 mod equal;
 mod erf;
@@ -167,6 +169,7 @@ pub use clip::Clip;
 pub use concat::Concat;
 pub use constant::Const;
 pub use conv::Conv;
+pub use conv_integer::ConvInteger;
 pub use conv_transpose::ConvTranspose;
 pub use cos::Cos;
 pub use cosh::Cosh;
@@ -176,6 +179,7 @@ pub use det::Det;
 pub use dft::Dft;
 pub use dict_vectorize::DictVectorize;
 pub use div::Div;
+pub use dropout::Dropout;
 pub use elu::Elu;
 pub use equal::Equal;
 pub use erf::Erf;
@@ -328,11 +332,13 @@ ops! {
         // Recurrent layers.
         rnn::Rnn, lstm::Lstm, gru::Gru,
         // Windows and resampling.
-        resize_dyn::ResizeDyn, grid_sample::GridSample, roi_align::RoiAlign, deform_conv::DeformConv,
+        conv_integer::ConvInteger, resize_dyn::ResizeDyn, grid_sample::GridSample, roi_align::RoiAlign, deform_conv::DeformConv,
         // Matrices.
         det::Det,
         // Signals.
-        dft::Dft;
+        dft::Dft,
+        // Training.
+        dropout::Dropout;
     host:
         // Results whose shape depends on data, and sorting.
         non_zero::NonZero, unique::Unique, top_k::TopK, non_max_suppression::NonMaxSuppression,

@@ -2,7 +2,7 @@
 
 use super::support::{bounded, sizes_of};
 use crate::attr::Real;
-use crate::{Arity, EvalCx, InferCx, OpDef, OpError};
+use crate::{Algebra, Arity, EvalCx, InferCx, OpDef, OpError};
 use satura_tensor::{DType, Elements, Shape, Tensor};
 
 crate::attr_enum! {
@@ -43,6 +43,7 @@ crate::op_struct! {
 
 impl OpDef for Random {
     const NAME: &'static str = "random";
+    const ALGEBRA: Algebra = Algebra::RANDOM;
 
     fn arity(&self) -> Arity {
         0..=0

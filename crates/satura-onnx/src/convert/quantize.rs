@@ -274,25 +274,28 @@ fn per_channel(cx: &mut NodeCx<'_>, value: ValueId, axes: usize) -> Emitted {
     }
 }
 
+/// The zero point of a convolution's operand; 0 where there is none.
+fn zero_of(cx: &mut NodeCx<'_>, x: ValueId, zero_point: Option<ValueId>) -> Emitted {
+    match zero_point {
+        Some(zero_point) => one_or_many(cx, zero_point),
+        None => cx.scalar_like(x, 0.0),
+    }
+}
+
 /// A convolution of integers. What lies outside stands for 0, as the zero point does.
 pub(super) fn conv_integer(cx: &mut NodeCx<'_>) -> Converted {
     let ([x, weights], [x_zero, w_zero]) = cx.args()?;
-    let rank = cx.need_rank(weights, "a convolution")?;
-    let w_zero = w_zero.map(|zero| per_channel(cx, zero, rank.saturating_sub(1))).transpose()?;
-    let x_zero = x_zero.map(|zero| one_or_many(cx, zero)).transpose()?;
-    let (x, weights) = (centre(cx, x, x_zero)?, centre(cx, weights, w_zero)?);
-    Ok(vec![window::convolution(cx, x, weights)?])
+    let (x_zero, w_zero) = (zero_of(cx, x, x_zero)?, zero_of(cx, weights, w_zero)?);
+    Ok(vec![window::integer_convolution(cx, &[x, weights, x_zero, w_zero])?])
 }
 
 /// A convolution of quantised numbers, quantised. The bias has the scale of the products.
 pub(super) fn qlinear_conv(cx: &mut NodeCx<'_>) -> Converted {
     let ([x, x_scale, x_zero, weights, w_scale, w_zero, y_scale, y_zero], [bias]) = cx.args()?;
     let rank = cx.need_rank(weights, "a convolution")?;
-    let w_zero = per_channel(cx, w_zero, rank.saturating_sub(1))?;
-    let x_zero = one_or_many(cx, x_zero)?;
-    let (x, weights) = (centre(cx, x, Some(x_zero))?, centre(cx, weights, Some(w_zero))?);
+    let (x_zero, w_zero) = (one_or_many(cx, x_zero)?, one_or_many(cx, w_zero)?);
     let axes = rank.saturating_sub(2);
-    let mut sum = window::convolution(cx, x, weights)?;
+    let mut sum = window::integer_convolution(cx, &[x, weights, x_zero, w_zero])?;
     if let Some(bias) = bias {
         let dims = cx.dims(bias, "the bias")?;
         let bias = cx.reshape(bias, dims.into_iter().chain(vec![Dim::from(1); axes]).collect())?;

@@ -133,8 +133,6 @@ pub(super) fn dropout(
     training: ValueId,
 ) -> Converted {
     let seed = cx.attrs.int("seed")?.map(i64::cast_unsigned);
-    let of = cx.dtype(x)?;
-    let dims = cx.dims(x, "dropping elements of it")?;
     let ratio = match ratio {
         Some(ratio) => {
             let ratio = super::elementwise::scalar(cx, ratio, "the ratio")?;
@@ -142,18 +140,7 @@ pub(super) fn dropout(
         }
         None => cx.scalar(DType::F32, 0.5)?,
     };
-    let drawn = draw(cx, RandomKind::Uniform, [0.0, 1.0], DType::F32, dims, seed)?;
-    let mut stays = cx.less_equal(ratio, drawn)?;
     let training = super::elementwise::scalar(cx, training, "the mode")?;
-    let one = cx.scalar(DType::F32, 1.0)?;
-    let rest = cx.sub(one, ratio)?;
-    let factor = cx.div(one, rest)?;
-    let factor = cx.cast(factor, of)?;
-    let scaled = cx.mul(x, factor)?;
-    let zero = cx.scalar(of, 0.0)?;
-    let dropped = cx.select(stays, scaled, zero)?;
-    let result = cx.select(training, dropped, x)?;
-    let inference = cx.map(ops::Not {}, training)?;
-    stays = cx.one(ops::Or {}, &[stays, inference])?;
-    Ok(vec![result, stays])
+    let id = unique(cx);
+    cx.emit(ops::Dropout { seed, id }, &[x, ratio, training])
 }

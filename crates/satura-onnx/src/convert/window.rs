@@ -1,5 +1,6 @@
 //! Convolutions and pooling: windows over spatial axes.
 
+use crate::emit::Emitted;
 use crate::node::{Converted, NodeCx, bad_attribute, sizes, unsupported};
 use satura_import::{Code, Diagnostic};
 use satura_ir::{ValueId, ops};
@@ -201,12 +202,24 @@ pub(super) fn conv(cx: &mut NodeCx<'_>) -> Converted {
 }
 
 /// A convolution under the node's attributes.
-pub(super) fn convolution(cx: &mut NodeCx<'_>, x: ValueId, weights: ValueId) -> Result<ValueId, Diagnostic> {
+pub(super) fn convolution(cx: &mut NodeCx<'_>, x: ValueId, weights: ValueId) -> Emitted {
+    let conv = described(cx, x, weights)?;
+    cx.one(conv, &[x, weights])
+}
+
+/// A convolution of 8-bit integers less their zero points under the node's attributes, in i32: `[x, weights, zero point of x, zero points of the weights]`.
+pub(super) fn integer_convolution(cx: &mut NodeCx<'_>, inputs: &[ValueId; 4]) -> Emitted {
+    let ops::Conv { strides, pads_low, pads_high, dilations, groups } = described(cx, inputs[0], inputs[1])?;
+    cx.one(ops::ConvInteger { strides, pads_low, pads_high, dilations, groups }, inputs)
+}
+
+/// The convolution that the node's attributes describe.
+fn described(cx: &mut NodeCx<'_>, x: ValueId, weights: ValueId) -> Result<ops::Conv, Diagnostic> {
     let window = Window::read(cx, Some(weights))?;
     let groups = groups(cx)?;
     let (pads_low, pads_high) = window.padding(cx, x)?;
     let Window { strides, dilations, .. } = window;
-    cx.one(ops::Conv { strides, pads_low, pads_high, dilations, groups }, &[x, weights])
+    Ok(ops::Conv { strides, pads_low, pads_high, dilations, groups })
 }
 
 /// The padding crops the output: `SAME` and `output_shape` say how large that is to be.

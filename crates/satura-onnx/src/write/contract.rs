@@ -2,7 +2,8 @@
 
 use super::attribute::{int, ints};
 use super::cx::{Cx, Form, count, signed};
-use super::takes::{FLOAT_22, WIDE_NUMBERS, inputs_as, same};
+use super::names::Name;
+use super::takes::{FLOAT, WIDE_NUMBERS, inputs_as, same};
 use crate::proto::AttributeProto;
 use satura_ir::ops;
 use satura_tensor::DType;
@@ -38,11 +39,20 @@ pub(super) fn conv(cx: &mut Cx<'_>, op: &ops::Conv) -> Form {
         let inputs = inputs_as(cx, dtype, DType::F64);
         return cx.result_as(DType::F64, "Conv", &inputs, attributes);
     }
-    same(cx, "Conv", FLOAT_22, attributes)
+    same(cx, "Conv", FLOAT, attributes)
+}
+
+/// Zero points that are constants 0 are left out.
+pub(super) fn conv_integer(cx: &mut Cx<'_>, op: &ops::ConvInteger) -> Form {
+    let mut attributes = window(&op.strides, &op.pads_low, &op.pads_high, &op.dilations);
+    attributes.push(group(op.groups));
+    let given = (2..4).rev().find(|zero| !cx.is_zero(*zero)).map_or(2, |last| last + 1);
+    let inputs: Vec<Name> = (0..given).map(|i| cx.input(i)).collect();
+    cx.result("ConvInteger", &inputs, attributes)
 }
 
 pub(super) fn conv_transpose(cx: &mut Cx<'_>, op: &ops::ConvTranspose) -> Form {
     let mut attributes = window(&op.strides, &op.pads_low, &op.pads_high, &op.dilations);
     attributes.extend([group(op.groups), ints("output_padding", signed(&op.output_padding))]);
-    same(cx, "ConvTranspose", FLOAT_22, attributes)
+    same(cx, "ConvTranspose", FLOAT, attributes)
 }

@@ -2,6 +2,7 @@
 
 use super::attribute::{int, text};
 use super::cx::{Cx, Form, NoForm, to_attribute};
+use super::names::Name;
 use super::takes::{
     BFLOAT, BOOL, FLOAT, FLOATS, FLOATS8, NUMBERS, SIGNED_INTS, SMALL_INTS, STRING, Takes, WIDE_INTS,
     WIDE_NUMBERS, carrier, castable, inputs_as, same,
@@ -10,11 +11,10 @@ use satura_ir::ops::{self, RemKind};
 use satura_tensor::{DType, Tensor};
 
 /// Sums, differences, products and quotients: small integers from operator set 14 on.
-pub(super) const ARITHMETIC: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS), (14, SMALL_INTS)];
-const POWERS: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, &[DType::I32, DType::I64])];
-const SIGNED: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, SIGNED_INTS)];
-const EQUAL: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS), (1, BOOL), (19, STRING)];
-const LESS_EQUAL: &Takes = &[(1, FLOATS), (16, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS)];
+pub(super) const ARITHMETIC: &Takes = &[(1, FLOATS), (1, WIDE_INTS), (14, SMALL_INTS)];
+const POWERS: &Takes = &[(1, FLOATS), (1, &[DType::I32, DType::I64])];
+const SIGNED: &Takes = &[(1, FLOATS), (1, SIGNED_INTS)];
+const EQUAL: &Takes = &[(1, FLOATS), (1, WIDE_INTS), (1, SMALL_INTS), (1, BOOL), (19, STRING)];
 const BITS: &Takes = &[(18, WIDE_INTS), (18, SMALL_INTS)];
 const WHERE: &Takes = &[
     (1, FLOATS),
@@ -75,11 +75,8 @@ pub(super) fn cast(cx: &mut Cx<'_>, op: &ops::Cast) -> Form {
     let x = cx.input(0);
     let mut attributes = vec![to_attribute(op.to)];
     if op.to == DType::F8E8M0 && from != op.to {
-        // The power of two that is nearest by its logarithm: the one below sqrt(2) times the number. The margin is that of the reader, so that reading gives the same powers.
-        let wide = cx.cast_from(&x, from, DType::F64);
-        let factor = cx.scalar(DType::F64, std::f64::consts::SQRT_2 / (1.0 + 2f64.powi(-26)))?;
-        let scaled = cx.node("Mul", &[wide, factor], Vec::new());
-        attributes.extend([int("saturate", 0), text("round_mode", "down")]);
+        let scaled = towards_power_of_two(cx, &x, from)?;
+        attributes.push(text("round_mode", "down"));
         return cx.result("Cast", &[scaled], attributes);
     }
     if FLOATS8.contains(&op.to) {
@@ -87,6 +84,20 @@ pub(super) fn cast(cx: &mut Cx<'_>, op: &ops::Cast) -> Form {
         attributes.push(int("saturate", 0));
     }
     cx.result("Cast", &[x], attributes)
+}
+
+/// What a conversion that rounds down to powers of two takes to the power that is nearest by its logarithm: the one below sqrt(2) times the number. What is below 0 becomes NaN, and
+/// infinity the greatest power.
+fn towards_power_of_two(cx: &mut Cx<'_>, x: &Name, from: DType) -> Result<Name, NoForm> {
+    let wide = cx.cast_from(x, from, DType::F64);
+    let mut number = |value: f64| cx.scalar(DType::F64, value);
+    // The margin is that of the reader, so that reading gives the same powers.
+    let factor = number(std::f64::consts::SQRT_2 / (1.0 + 2f64.powi(-26)))?;
+    let (zero, nan, greatest) = (number(0.0)?, number(f64::NAN)?, number(2f64.powi(127))?);
+    let negative = cx.node("Less", &[wide.clone(), zero], Vec::new());
+    let magnitude = cx.node("Where", &[negative, nan, wide], Vec::new());
+    let scaled = cx.node("Mul", &[magnitude, factor], Vec::new());
+    Ok(cx.node("Min", &[scaled, greatest], Vec::new()))
 }
 
 /// Before operator set 26, a conversion keeps the bits between integers, and between bools and bytes; nothing keeps those of floats.
@@ -152,7 +163,7 @@ pub(super) fn less(cx: &mut Cx<'_>, _: &ops::Less) -> Form {
 }
 
 pub(super) fn less_equal(cx: &mut Cx<'_>, _: &ops::LessEqual) -> Form {
-    compare(cx, "LessOrEqual", LESS_EQUAL)
+    compare(cx, "LessOrEqual", NUMBERS)
 }
 
 pub(super) fn pow(cx: &mut Cx<'_>, _: &ops::Pow) -> Form {

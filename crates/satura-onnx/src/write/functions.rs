@@ -3,13 +3,13 @@
 use super::attribute::text;
 use super::cx::{Cx, Form, NoForm};
 use super::elementwise::{ARITHMETIC, plain};
-use super::takes::{FLOAT_22, carrier};
+use super::takes::{FLOAT, carrier};
 use satura_ir::ops::{self, ShiftKind};
 use satura_tensor::DType;
 
 /// An inverse trigonometric or a hyperbolic function.
 pub(super) fn function(cx: &mut Cx<'_>, op: &str) -> Form {
-    plain(cx, op, FLOAT_22)
+    plain(cx, op, FLOAT)
 }
 
 /// The unsigned integers of the same width.

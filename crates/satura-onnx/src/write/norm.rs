@@ -2,15 +2,15 @@
 
 use super::attribute::{float, int};
 use super::cx::{Cx, Form, NoForm};
-use super::takes::{BFLOAT, FLOAT, FLOAT_22, FLOATS, Takes, exactly};
+use super::takes::{BFLOAT, FLOAT_13, FLOAT_22, FLOATS, Takes, exactly};
 use satura_ir::ops;
 
 pub(super) fn softmax(cx: &mut Cx<'_>, op: &ops::Softmax) -> Form {
-    exactly(cx, "Softmax", FLOAT, vec![int("axis", op.axis)])
+    exactly(cx, "Softmax", FLOAT_13, vec![int("axis", op.axis)])
 }
 
 pub(super) fn log_softmax(cx: &mut Cx<'_>, op: &ops::LogSoftmax) -> Form {
-    exactly(cx, "LogSoftmax", FLOAT, vec![int("axis", op.axis)])
+    exactly(cx, "LogSoftmax", FLOAT_13, vec![int("axis", op.axis)])
 }
 
 pub(super) fn batch_norm(cx: &mut Cx<'_>, op: &ops::BatchNorm) -> Form {
@@ -26,7 +26,12 @@ pub(super) fn layer_norm(cx: &mut Cx<'_>, op: &ops::LayerNorm) -> Form {
     if (1..=2).any(|i| cx.shape(i).is_none_or(|parameter| parameter[..] != shape[axis..])) {
         return Err(NoForm::new("LayerNormalization broadcasts no scale and bias"));
     }
-    exactly(cx, "LayerNormalization", FLOAT, vec![int("axis", op.axis), float("epsilon", op.epsilon.get())])
+    exactly(
+        cx,
+        "LayerNormalization",
+        FLOAT_13,
+        vec![int("axis", op.axis), float("epsilon", op.epsilon.get())],
+    )
 }
 
 pub(super) fn instance_norm(cx: &mut Cx<'_>, op: &ops::InstanceNorm) -> Form {
@@ -37,5 +42,5 @@ pub(super) fn instance_norm(cx: &mut Cx<'_>, op: &ops::InstanceNorm) -> Form {
 pub(super) fn group_norm(cx: &mut Cx<'_>, op: &ops::GroupNorm) -> Form {
     cx.need("GroupNormalization", 21)?;
     let groups = int("num_groups", i64::try_from(op.groups).unwrap_or(i64::MAX));
-    exactly(cx, "GroupNormalization", FLOAT, vec![groups, float("epsilon", op.epsilon.get())])
+    exactly(cx, "GroupNormalization", FLOAT_13, vec![groups, float("epsilon", op.epsilon.get())])
 }

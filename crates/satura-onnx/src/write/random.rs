@@ -2,7 +2,7 @@
 
 use super::attribute::{float, int, ints};
 use super::cx::{Cx, Form, NoForm};
-use super::takes::{FLOAT_22, is_taken};
+use super::takes::{FLOAT, FLOAT_13, exactly, is_taken};
 use crate::types;
 use satura_ir::attr::Real;
 use satura_ir::ops::{self, RandomKind};
@@ -24,7 +24,7 @@ pub(super) fn random(cx: &mut Cx<'_>, op: &ops::Random) -> Form {
         RandomKind::Uniform => ("RandomUniform", "RandomUniformLike", "low", "high"),
         RandomKind::Normal => ("RandomNormal", "RandomNormalLike", "mean", "scale"),
     };
-    let dtype = if is_taken(FLOAT_22, cx.version(), op.dtype) { op.dtype } else { DType::F64 };
+    let dtype = if is_taken(FLOAT, cx.version(), op.dtype) { op.dtype } else { DType::F64 };
     let mut attributes = vec![
         int("dtype", i64::from(types::number(dtype))),
         float(first, single(first, op.a)?),
@@ -51,4 +51,9 @@ pub(super) fn random(cx: &mut Cx<'_>, op: &ops::Random) -> Form {
             cx.result_as(dtype, like, &[shaped], attributes)
         }
     }
+}
+
+pub(super) fn dropout(cx: &mut Cx<'_>, op: &ops::Dropout) -> Form {
+    let seed = op.seed.map(|seed| int("seed", seed.cast_signed()));
+    exactly(cx, "Dropout", FLOAT_13, seed.into_iter().collect())
 }

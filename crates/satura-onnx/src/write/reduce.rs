@@ -6,14 +6,12 @@ use super::dims::axes_input;
 use super::elementwise::ARITHMETIC;
 use super::names::Name;
 use super::shapes::positions;
-use super::takes::{
-    BFLOAT, BOOL, BYTES, FLOAT, FLOATS, NUMBERS, Takes, WIDE_INTS, WIDE_NUMBERS, carrier, is_taken,
-};
+use super::takes::{BOOL, BYTES, FLOAT, FLOATS, NUMBERS, Takes, WIDE_INTS, WIDE_NUMBERS, carrier, is_taken};
 use satura_ir::ops::{self, ArgKind, ReduceKind};
 use satura_tensor::{DType, Elements, Tensor};
 
 /// Extrema, of bytes too, and of bools from operator set 20 on.
-const EXTREMA: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS), (1, BYTES), (20, BOOL)];
+const EXTREMA: &Takes = &[(1, FLOATS), (1, WIDE_INTS), (1, BYTES), (20, BOOL)];
 const SUMS: &Takes = &[(1, &[DType::F32, DType::F64]), (14, &[DType::F16, DType::BF16]), (1, WIDE_INTS)];
 
 /// Name, types, and the operator set from which the axes are an input.

@@ -9,13 +9,13 @@ use super::indexing::indexed;
 use super::names::Name;
 use super::reduce::{neutral, operator};
 use super::shapes::positions;
-use super::takes::{BFLOAT, FLOATS, Takes, WIDE_INTS, carrier};
+use super::takes::{FLOATS, Takes, WIDE_INTS, carrier};
 use crate::proto::AttributeProto;
 use satura_ir::ops::{self, ReduceKind, ScatterKind};
 use satura_tensor::{DType, Dim};
 
 /// What `Where`, the reductions and their elementwise counterparts all take.
-const COMBINED: &Takes = &[(1, FLOATS), (16, BFLOAT), (1, WIDE_INTS)];
+const COMBINED: &Takes = &[(1, FLOATS), (1, WIDE_INTS)];
 
 /// The most elements that a combination in parts may have in between.
 const LARGEST: i64 = 1 << 26;

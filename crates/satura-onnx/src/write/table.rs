@@ -5,7 +5,7 @@
 use super::cx::{Cx, Form, NoForm};
 use super::elementwise::{self, ARITHMETIC, logic, plain};
 use super::functions::{self, function};
-use super::takes::{FLOAT, FLOAT_22, NUMBERS};
+use super::takes::{FLOAT, NUMBERS};
 use super::{
     activation, contract, control, indexing, labels, movement, norm, random, recurrent, reduce, resize,
     sample, scatter, select, sequence, shapes, texts, trees, window,
@@ -43,13 +43,13 @@ pub(super) const WRITERS: &[Row] = rows! {
     Sign: |cx, _| plain(cx, "Sign", NUMBERS),
     Floor: |cx, _| plain(cx, "Floor", FLOAT),
     Ceil: |cx, _| plain(cx, "Ceil", FLOAT),
-    Round: |cx, _| plain(cx, "Round", FLOAT_22),
+    Round: |cx, _| plain(cx, "Round", FLOAT),
     Exp: |cx, _| plain(cx, "Exp", FLOAT),
     Log: |cx, _| plain(cx, "Log", FLOAT),
     Sqrt: |cx, _| plain(cx, "Sqrt", FLOAT),
-    Sin: |cx, _| plain(cx, "Sin", FLOAT_22),
-    Cos: |cx, _| plain(cx, "Cos", FLOAT_22),
-    Tan: |cx, _| plain(cx, "Tan", FLOAT_22),
+    Sin: |cx, _| plain(cx, "Sin", FLOAT),
+    Cos: |cx, _| plain(cx, "Cos", FLOAT),
+    Tan: |cx, _| plain(cx, "Tan", FLOAT),
     Tanh: |cx, _| plain(cx, "Tanh", FLOAT),
     Sigmoid: |cx, _| plain(cx, "Sigmoid", FLOAT),
     Erf: |cx, _| plain(cx, "Erf", FLOAT),
@@ -127,9 +127,11 @@ pub(super) const WRITERS: &[Row] = rows! {
     Det: sample::det,
     Dft: sample::dft,
     Random: random::random,
+    Dropout: random::dropout,
     // Windows over spatial axes.
     Conv: contract::conv,
     ConvTranspose: contract::conv_transpose,
+    ConvInteger: contract::conv_integer,
     MaxPool: window::max_pool,
     AvgPool: window::avg_pool,
     Resize: resize::resize,

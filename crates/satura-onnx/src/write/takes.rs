@@ -23,14 +23,17 @@ pub(super) const INTS2: &[DType] = &[DType::I2, DType::U2];
 pub(super) const FLOAT4: &[DType] = &[DType::F4E2M1];
 pub(super) const SCALE8: &[DType] = &[DType::F8E8M0];
 
-/// Floats, with bfloat16 from the first operator set that is written.
-pub(super) const FLOAT: &Takes = &[(1, FLOATS), (13, BFLOAT)];
-/// Floats, with bfloat16 from operator set 22.
+/// Floats. What computes is written without bfloat16, which has no kernels in most runtimes: f32 holds its values, and a sum, product, quotient or root in f32 rounds to the same
+/// bfloat16 as the exact one. What moves elements is written with it.
+pub(super) const FLOAT: &Takes = &[(1, FLOATS)];
+/// Floats, for composites whose steps each round: by way of f32 they would give other bfloat16 numbers.
+pub(super) const FLOAT_13: &Takes = &[(1, FLOATS), (13, BFLOAT)];
+/// The same, with bfloat16 from operator set 22.
 pub(super) const FLOAT_22: &Takes = &[(1, FLOATS), (22, BFLOAT)];
 /// Every number of 8 bits or more.
-pub(super) const NUMBERS: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS)];
+pub(super) const NUMBERS: &Takes = &[(1, FLOATS), (1, WIDE_INTS), (1, SMALL_INTS)];
 /// The numbers of reductions and products.
-pub(super) const WIDE_NUMBERS: &Takes = &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS)];
+pub(super) const WIDE_NUMBERS: &Takes = &[(1, FLOATS), (1, WIDE_INTS)];
 /// What moves elements without looking at them: every type up to operator set 18.
 pub(super) const ANY: &Takes =
     &[(1, FLOATS), (13, BFLOAT), (1, WIDE_INTS), (1, SMALL_INTS), (1, BOOL), (1, STRING), (1, COMPLEX)];
@@ -132,6 +135,14 @@ pub(super) fn same(cx: &mut Cx<'_>, op: &str, takes: &Takes, attributes: Vec<Att
     let carrier = carrier(takes, cx.version(), dtype)?;
     let inputs = inputs_as(cx, dtype, carrier);
     cx.result_as(carrier, op, &inputs, attributes)
+}
+
+/// An operator on single elements that is written only where it takes the dtype of input 0 as it is, or bfloat16 by way of f32; other types are decomposed.
+pub(super) fn pointwise(cx: &mut Cx<'_>, op: &str, takes: &Takes, attributes: Vec<AttributeProto>) -> Form {
+    if cx.dtype(0)? == DType::BF16 {
+        return same(cx, op, takes, attributes);
+    }
+    exactly(cx, op, takes, attributes)
 }
 
 /// An operator that is written only where it takes the dtype of input 0 as it is; other types are decomposed.

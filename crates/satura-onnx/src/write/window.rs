@@ -4,11 +4,11 @@ use super::attribute::{flag, int, ints, text};
 use super::contract::window;
 use super::cx::{Cx, Form, NoForm, signed};
 use super::names::Name;
-use super::takes::{BFLOAT, BYTES, FLOAT_22, FLOATS, Takes, carrier, same};
+use super::takes::{BYTES, FLOAT, FLOATS, Takes, carrier, same};
 use satura_ir::ops;
 use satura_tensor::{Dim, Tensor, cast};
 
-const MAXIMA: &Takes = &[(1, FLOATS), (22, BFLOAT), (1, BYTES)];
+const MAXIMA: &Takes = &[(1, FLOATS), (1, BYTES)];
 
 /// The extents of a pool.
 struct Pool<'a> {
@@ -76,7 +76,7 @@ pub(super) fn avg_pool(cx: &mut Cx<'_>, op: &ops::AvgPool) -> Form {
         flag("ceil_mode", pool.rounds_up(cx, op.ceil)),
         flag("count_include_pad", op.count_pad),
     ]);
-    same(cx, "AveragePool", FLOAT_22, attributes)
+    same(cx, "AveragePool", FLOAT, attributes)
 }
 
 /// A convolution with ones, divided by how many elements each window has: the same convolution of ones.
@@ -85,7 +85,7 @@ fn dilated_mean(cx: &mut Cx<'_>, pool: &Pool<'_>, count_pad: bool) -> Form {
     let beyond = pool.beyond(cx).ok_or_else(late)?;
     let shape = cx.shape(0).and_then(|s| s.sizes()).ok_or_else(late)?;
     let dtype = cx.dtype(0)?;
-    let carrier = carrier(FLOAT_22, cx.version(), dtype)?;
+    let carrier = carrier(FLOAT, cx.version(), dtype)?;
     let ones = |cx: &mut Cx<'_>, sizes: &[usize]| {
         let tensor = Tensor::from_vec(vec![1f32; sizes.iter().product()], sizes);
         cast(&tensor, carrier).map(|tensor| cx.constant(&tensor)).ok_or_else(late)
